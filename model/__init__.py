@@ -1,0 +1,1 @@
+"""What the pipeline knows: records, their identity, and how a recording is judged."""
