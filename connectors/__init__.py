@@ -1,0 +1,1 @@
+"""One outside system each: plain arguments in, no rules of the pipeline."""

@@ -1,0 +1,53 @@
+"""The AWS SDK's clients, all made in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+#: One try of the SDK's own besides the first: outages are ours to wait out.
+SDK_ATTEMPTS = 2
+
+
+def _client(service: Any, *, connect: float, read: float, connections: int) -> Any:
+    """Return a client; endpoint, region and credentials are the SDK's own settings."""
+    config = Config(
+        connect_timeout=connect,
+        read_timeout=read,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": SDK_ATTEMPTS},
+        tcp_keepalive=True,
+        user_agent_extra="earshot",
+    )
+    return boto3.session.Session().client(service, config=config)
+
+
+def sqs_client(
+    *, connect: float = 5, read: float = 30, connections: int = 10
+) -> SQSClient:
+    """Return an SQS client; timeouts in seconds, the read one above the long poll."""
+    client: SQSClient = _client(
+        "sqs", connect=connect, read=read, connections=connections
+    )
+    return client
+
+
+def sns_client(*, connect: float = 5, read: float = 15) -> SNSClient:
+    """Return an SNS client; timeouts in seconds."""
+    client: SNSClient = _client("sns", connect=connect, read=read, connections=4)
+    return client
+
+
+def s3_client(*, connect: float, read: float, connections: int) -> S3Client:
+    """Return an S3 client; timeouts in seconds."""
+    client: S3Client = _client(
+        "s3", connect=connect, read=read, connections=connections
+    )
+    return client

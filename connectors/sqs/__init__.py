@@ -1,0 +1,24 @@
+"""Amazon SQS as a source and a sink of bytewax flows.
+
+Knows nothing of what the messages mean. A `Consumer` holds what it received until it
+is told what became of it; `SqsSource` brings its deliveries into a flow; a `Sender`
+sends and says what was confirmed.
+"""
+
+from connectors.sqs.batches import MAX_BYTES
+from connectors.sqs.consumer import Consumer
+from connectors.sqs.faults import QueueGone
+from connectors.sqs.poller import Delivery
+from connectors.sqs.sender import UNREACHABLE, Message, Sender
+from connectors.sqs.source import SqsSource
+
+__all__ = [
+    "MAX_BYTES",
+    "UNREACHABLE",
+    "Consumer",
+    "Delivery",
+    "Message",
+    "QueueGone",
+    "Sender",
+    "SqsSource",
+]

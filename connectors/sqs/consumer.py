@@ -1,0 +1,202 @@
+"""One queue's consumer: what it holds, what receives it and what ends it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from connectors.aws import sqs_client
+from connectors.sqs.batches import MAX_LONG_POLL_SECONDS
+from connectors.sqs.faults import translated
+from connectors.sqs.leases import Leases, Phase
+from connectors.sqs.poller import Delivery, Poller
+from connectors.sqs.requests import Requests
+from connectors.sqs.settlement import Settlement
+from connectors.sqs.stats import Stats
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+#: Deliveries that one `take` hands over at most, so that a flow stays responsive.
+TAKE_AT_MOST = 100
+_CLOSE_SECONDS = 2.0
+
+
+class Consumer:
+    """Receives from a queue and holds each delivery until it is settled.
+
+    Delivery is **at least once**: a message is deleted only by `delete`, and comes
+    again by `return_`, or by itself when its holder dies and its lease runs out.
+    While it is held its lease is extended, so that no other consumer gets it. The
+    unit of parallelism is the consumer; SQS spreads a queue over any number of them.
+
+    Parameters
+    ----------
+    queue_url
+        The queue.
+    max_in_flight
+        Deliveries held at once.
+    visibility_timeout
+        Seconds of a lease; it is extended at a third of that.
+    long_poll
+        Seconds that a receive waits for messages, 20 at most.
+    idle_exit
+        Stop after the queue has given nothing and nothing was held for so many
+        seconds; 0 for never.
+    paused
+        While it returns True nothing is received, and what is held stays held.
+    on_settled
+        Called with the id of each delivery that has ended, and how: ``deleted``,
+        ``returned`` or ``lost``.
+    pollers
+        Receiving threads while the queue is deep.
+    """
+
+    def __init__(
+        self,
+        queue_url: str,
+        *,
+        max_in_flight: int = 128,
+        visibility_timeout: int = 120,
+        long_poll: float = MAX_LONG_POLL_SECONDS,
+        idle_exit: float = 0,
+        paused: Callable[[], bool] = lambda: False,
+        on_settled: Callable[[str, str], None] = lambda message_id, how: None,
+        pollers: int = 4,
+        client: SQSClient | None = None,
+    ) -> None:
+        self.queue_url = queue_url
+        self.stats = Stats()
+        self.leases = Leases(
+            permits=max_in_flight, visibility_timeout=visibility_timeout
+        )
+        self._client = client or sqs_client(connections=pollers + 2)
+        self._idle_exit = idle_exit
+        self._stopping = threading.Event()
+        self._failure: Exception | None = None
+        self._waiting: deque[Delivery] = deque()
+        patience = min(long_poll, idle_exit) if idle_exit else long_poll
+        self.poller = Poller(
+            self._client,
+            queue_url,
+            leases=self.leases,
+            stats=self.stats,
+            deliver=self._deliver,
+            on_failure=self.fail,
+            paused=paused,
+            stopping=self._stopping,
+            long_poll=max(1, min(MAX_LONG_POLL_SECONDS, round(patience))),
+            threads=pollers,
+        )
+        requests = Requests(queue_url, self.stats)
+        self._settlement = Settlement(
+            delete=requests.of(self._client.delete_message_batch, "delete"),
+            change=requests.of(
+                self._client.change_message_visibility_batch, "change_visibility"
+            ),
+            leases=self.leases,
+            stats=self.stats,
+            on_failure=self.fail,
+            on_settled=on_settled,
+        )
+
+    def check(self) -> dict[str, str]:
+        """Return the queue's attributes.
+
+        Raises
+        ------
+        Unavailable, QueueGone
+            When the queue cannot be reached or does not exist.
+        """
+        with translated(self.queue_url):
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self.queue_url, AttributeNames=["All"]
+            )
+        return {str(name): value for name, value in answer["Attributes"].items()}
+
+    def start(self) -> None:
+        """Start receiving."""
+        self._settlement.start()
+        self.poller.start()
+
+    def take(self) -> list[Delivery]:
+        """Return the deliveries that wait, without blocking.
+
+        Raises
+        ------
+        Exception
+            What ended a thread of the consumer, such as `QueueGone`.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._is_idle():
+            self.stop()
+        taken: list[Delivery] = []
+        while self._waiting and len(taken) < TAKE_AT_MOST:
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def begin(self, message_id: str) -> bool:
+        """Say that work on a delivery begins; False when it is not held any more."""
+        return self.leases.begin(message_id)
+
+    def delete(self, message_ids: Sequence[str]) -> None:
+        """Delete deliveries; they stay held until SQS has confirmed it."""
+        self._settlement.delete(message_ids)
+
+    def return_(self, message_ids: Sequence[str], delay: float = 0) -> None:
+        """Make deliveries visible again after `delay` seconds."""
+        self._settlement.return_(message_ids, delay)
+
+    def stop(self) -> None:
+        """Stop receiving and return what no work has begun on; safe in a signal."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            threading.Thread(target=self._return_unbegun, daemon=True).start()
+
+    def fail(self, error: Exception) -> None:
+        """End the flow with an exception, from any thread: `take` raises it."""
+        self._failure = error
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    @property
+    def drained(self) -> bool:
+        """Whether it has stopped and every delivery's end is confirmed."""
+        return self.stopping and self.poller.ended and not len(self.leases)
+
+    def return_all(self, timeout: float) -> None:
+        """Return everything that is held and wait up to `timeout` s for it."""
+        self._settlement.return_(self.leases.ids(Phase.HELD, Phase.BEGUN))
+        deadline = time.monotonic() + timeout
+        while len(self.leases) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """End the threads; settles nothing."""
+        self._stopping.set()
+        self._settlement.close(_CLOSE_SECONDS)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if self.stopping:
+            self._settlement.return_([delivery.message_id])
+        else:
+            self._waiting.append(delivery)
+
+    def _return_unbegun(self) -> None:
+        self._waiting.clear()
+        self._settlement.return_(self.leases.ids(Phase.HELD))
+
+    def _is_idle(self) -> bool:
+        if not self._idle_exit:
+            return False
+        if len(self.leases):
+            self.poller.quiet_since = None
+        since = self.poller.quiet_since
+        return since is not None and time.monotonic() - since >= self._idle_exit

@@ -1,0 +1,231 @@
+"""What a consumer holds: permits taken before a receive, leases of the deliveries.
+
+A lease lives from the receipt of a message until SQS has confirmed its end. Nothing
+here makes a call: `connectors.sqs.settlement` does, and reports what came of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from connectors.sqs.batches import MAX_VISIBILITY_SECONDS
+
+#: A lease is extended when this share of it has passed: two more tries fit in.
+EXTEND_AFTER = 1 / 3
+
+
+class Phase(Enum):
+    """Where a lease is in its life."""
+
+    HELD = auto()  # received, no work begun on it
+    BEGUN = auto()  # being worked on
+    DELETING = auto()  # outcome on disk, waiting for SQS to confirm the delete
+    RETURNING = auto()  # to become visible again, no longer extended
+
+
+@dataclass(slots=True)
+class Lease:
+    """One delivery that is held.
+
+    Attributes
+    ----------
+    receipt_handle
+        The newest one: each receive of the same message makes another.
+    received_at, extend_at
+        Seconds of the leases' clock.
+    lost
+        SQS has said that the handle no longer holds the message.
+    """
+
+    message_id: str
+    receipt_handle: str
+    received_at: float
+    extend_at: float
+    phase: Phase = Phase.HELD
+    lost: bool = False
+
+
+class Leases:
+    """The permits and leases of one consumer; every method is thread-safe.
+
+    Parameters
+    ----------
+    permits
+        How many deliveries may be held at once.
+    visibility_timeout
+        Seconds for which each receipt and each extension hides a message.
+    clock
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        *,
+        permits: int,
+        visibility_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.permits = permits
+        self.visibility_timeout = visibility_timeout
+        self._clock = clock
+        self._free = permits
+        self._leases: dict[str, Lease] = {}
+        self._changed = threading.Condition()
+
+    def take_permits(self, most: int, patience: float) -> int:
+        """Take up to `most` permits; wait `patience` seconds for all, then for none.
+
+        Returns
+        -------
+        int
+            The permits taken, 0 when none is free.
+        """
+        most = min(most, self.permits)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= most, patience)
+            taken = min(most, self._free)
+            self._free -= taken
+            return taken
+
+    def give_permits(self, count: int) -> None:
+        """Give back permits that a receive did not use."""
+        with self._changed:
+            self._free += count
+            self._changed.notify_all()
+
+    def register(self, message_id: str, receipt_handle: str) -> bool:
+        """Put a received message under one of the caller's permits.
+
+        Returns
+        -------
+        bool
+            Whether it is a new delivery. A copy of a message that is held already
+            only brings a newer handle and gives its permit back.
+        """
+        now = self._clock()
+        with self._changed:
+            held = self._leases.get(message_id)
+            if held is not None:
+                self._free += 1
+                self._changed.notify_all()
+                if held.phase is not Phase.RETURNING:
+                    held.receipt_handle, held.lost = receipt_handle, False
+                    held.received_at, held.extend_at = now, self._next(now)
+                    return False
+            self._leases[message_id] = Lease(
+                message_id, receipt_handle, now, self._next(now)
+            )
+            return True
+
+    def begin(self, message_id: str) -> bool:
+        """Say that work on a delivery begins; False when it is no longer held."""
+        with self._changed:
+            lease = self._leases.get(message_id)
+            if lease is None or lease.lost or lease.phase is not Phase.HELD:
+                return False
+            lease.phase = Phase.BEGUN
+            return True
+
+    def enter(self, message_id: str, phase: Phase) -> bool:
+        """Move a lease to `phase`; False when there is none."""
+        with self._changed:
+            lease = self._leases.get(message_id)
+            if lease is None:
+                return False
+            lease.phase = phase
+            return True
+
+    def get(self, message_id: str) -> Lease | None:
+        """Return the lease of a message, None when it is not held."""
+        with self._changed:
+            return self._leases.get(message_id)
+
+    def due(self, most: int) -> list[Lease]:
+        """Return up to `most` leases that want extending now, longest due first."""
+        now = self._clock()
+        with self._changed:
+            due = [lease for lease in self._leases.values() if self._is_due(lease, now)]
+            return sorted(due, key=lambda lease: lease.extend_at)[:most]
+
+    def next_due(self) -> float | None:
+        """Return the seconds until the next lease wants extending, None for never."""
+        now = self._clock()
+        with self._changed:
+            times = [
+                lease.extend_at
+                for lease in self._leases.values()
+                if not lease.lost and lease.phase is not Phase.RETURNING
+            ]
+            return max(0.0, min(times) - now) if times else None
+
+    def extension(self, lease: Lease) -> int:
+        """Return for how many seconds a lease can be extended, 0 at SQS's 12 h."""
+        left = MAX_VISIBILITY_SECONDS - (self._clock() - lease.received_at)
+        return max(0, int(min(self.visibility_timeout, left)))
+
+    def extended(self, message_id: str) -> None:
+        """Note that SQS has extended a lease."""
+        self._postpone(message_id, self.visibility_timeout * EXTEND_AFTER)
+
+    def not_extended(self, message_id: str) -> None:
+        """Note that an extension failed for now: it is due again soon."""
+        self._postpone(message_id, min(1.0, self.visibility_timeout / 10))
+
+    def lose(self, message_id: str, receipt_handle: str) -> bool:
+        """Note that SQS called a handle invalid; False when a newer one is known."""
+        with self._changed:
+            lease = self._leases.get(message_id)
+            if lease is None or lease.lost or lease.receipt_handle != receipt_handle:
+                return False
+            lease.lost = True
+            return True
+
+    def end(self, message_id: str, receipt_handle: str) -> bool:
+        """End a lease and free its permit.
+
+        Returns
+        -------
+        bool
+            False when the message came again under a newer handle since
+            `receipt_handle` was used: what was done with the old one may have done
+            nothing.
+        """
+        with self._changed:
+            lease = self._leases.get(message_id)
+            if lease is None:
+                return True
+            if lease.receipt_handle != receipt_handle:
+                return False
+            del self._leases[message_id]
+            self._free += 1
+            self._changed.notify_all()
+            return True
+
+    def ids(self, *phases: Phase) -> list[str]:
+        """Return the ids of the messages held in any of `phases`, all when none."""
+        with self._changed:
+            return [
+                lease.message_id
+                for lease in self._leases.values()
+                if not phases or lease.phase in phases
+            ]
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def _next(self, now: float) -> float:
+        return now + self.visibility_timeout * EXTEND_AFTER
+
+    def _is_due(self, lease: Lease, now: float) -> bool:
+        extendable = not lease.lost and lease.phase is not Phase.RETURNING
+        return extendable and lease.extend_at <= now
+
+    def _postpone(self, message_id: str, seconds: float) -> None:
+        with self._changed:
+            lease = self._leases.get(message_id)
+            if lease is not None:
+                lease.extend_at = self._clock() + seconds

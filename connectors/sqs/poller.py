@@ -1,0 +1,201 @@
+"""Long-polling threads: they receive what can be held, and no more."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from connectors.errors import Unavailable
+from connectors.sqs.batches import MAX_ENTRIES
+from connectors.sqs.faults import translated
+from connectors.sqs.leases import Leases
+from connectors.sqs.stats import Stats
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+log = structlog.get_logger("earshot.sqs")
+
+#: Seconds between two tries while SQS is out of reach: random up to these.
+BACKOFF_SECONDS, BACKOFF_MAX_SECONDS = 1.0, 60.0
+#: Seconds to wait for the permits of a full receive before receiving fewer.
+PATIENCE_SECONDS = 0.1
+#: Seconds between two looks at whether receiving is still paused.
+_PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as it was received.
+
+    Attributes
+    ----------
+    receive_count
+        How often SQS has delivered the message, this time included.
+    attributes
+        The message's own attributes as SQS gives them, to send on with a copy.
+    group_id
+        The message group of a FIFO queue or a fair one.
+    """
+
+    message_id: str
+    body: str
+    receive_count: int
+    attributes: dict[str, Any] = field(default_factory=dict)
+    group_id: str | None = None
+
+
+class Poller:
+    """Receives from one queue with as many threads as its depth asks for.
+
+    One thread long-polls; the others join while receives come back full. Permits are
+    taken before each receive, so nothing is received that cannot be held.
+
+    Parameters
+    ----------
+    deliver
+        Called with each delivery that is not a copy of one already held.
+    paused
+        While it returns True nothing is received.
+    long_poll
+        Seconds that one receive waits for messages.
+    """
+
+    def __init__(
+        self,
+        client: SQSClient,
+        queue_url: str,
+        *,
+        leases: Leases,
+        stats: Stats,
+        deliver: Callable[[Delivery], None],
+        on_failure: Callable[[Exception], None],
+        paused: Callable[[], bool],
+        stopping: threading.Event,
+        long_poll: int,
+        threads: int,
+    ) -> None:
+        self._client, self._queue_url = client, queue_url
+        self._leases, self._stats = leases, stats
+        self._deliver, self._on_failure = deliver, on_failure
+        self._paused, self._stopping = paused, stopping
+        self.long_poll = long_poll
+        self._deep = threading.Event()
+        self._outages = 0
+        self.polled_at = time.monotonic()
+        self.quiet_since: float | None = None
+        self._threads = [
+            threading.Thread(
+                target=self._run, args=(index == 0,), name=f"sqs-poll-{index}"
+            )
+            for index in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Start the threads; they end by themselves once `stopping` is set."""
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether every thread has finished its last receive."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, first: bool) -> None:
+        try:
+            while not self._stopping.is_set():
+                if self._may_poll(first):
+                    self._poll(self.long_poll if first else 0)
+        except Exception as error:
+            self._on_failure(error)
+
+    def _may_poll(self, first: bool) -> bool:
+        if self._paused():
+            self.quiet_since = None
+            self._stopping.wait(_PAUSE_SECONDS)
+            return False
+        return first or self._deep.wait(_PAUSE_SECONDS)
+
+    def _poll(self, wait: int) -> None:
+        permits = self._leases.take_permits(MAX_ENTRIES, PATIENCE_SECONDS)
+        if not permits:
+            return
+        began = time.monotonic()
+        used = 0
+        try:
+            messages = self._receive(permits, wait)
+            used = len(messages)
+            self._note(began, full=used == permits, empty=not used)
+            for message in messages:
+                self._take(message)
+        except Unavailable as error:
+            self._back_off(error)
+        finally:
+            self._leases.give_permits(permits - used)
+
+    def _receive(self, most: int, wait: int) -> list[MessageTypeDef]:
+        self._stats.add("requests.receive")
+        with translated(self._queue_url):
+            answer = self._client.receive_message(
+                QueueUrl=self._queue_url,
+                MaxNumberOfMessages=most,
+                WaitTimeSeconds=wait,
+                VisibilityTimeout=int(self._leases.visibility_timeout),
+                MessageSystemAttributeNames=[
+                    "ApproximateReceiveCount",
+                    "MessageGroupId",
+                ],
+                MessageAttributeNames=["All"],
+            )
+        return answer.get("Messages", [])
+
+    def _take(self, message: MessageTypeDef) -> None:
+        system = message.get("Attributes", {})
+        count = int(system.get("ApproximateReceiveCount", "1"))
+        self._stats.add("received")
+        if count > 1:
+            self._stats.add("redelivered")
+        if not self._leases.register(message["MessageId"], message["ReceiptHandle"]):
+            self._stats.add("copies")
+            return
+        self._deliver(
+            Delivery(
+                message["MessageId"],
+                message.get("Body", ""),
+                count,
+                dict(message.get("MessageAttributes", {})),
+                system.get("MessageGroupId"),
+            )
+        )
+
+    def _note(self, began: float, *, full: bool, empty: bool) -> None:
+        self.polled_at = time.monotonic()
+        if self._outages:
+            self._outages = 0
+            log.warning("sqs_receive_reachable", reachable=True)
+        if full:
+            self._deep.set()
+        else:
+            self._deep.clear()
+        if not empty:
+            self.quiet_since = None
+            return
+        self._stats.add("empty_receives")
+        if self.quiet_since is None:
+            self.quiet_since = began
+
+    def _back_off(self, error: Unavailable) -> None:
+        self.quiet_since = None
+        if not self._outages:
+            log.warning("sqs_receive_reachable", reachable=False, error=str(error))
+        self._outages += 1
+        most = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2**self._outages)
+        self._stopping.wait(random.uniform(BACKOFF_SECONDS, most))

@@ -1,0 +1,141 @@
+"""Sends messages in batches, and says which were confirmed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from connectors.errors import Unavailable
+from connectors.sqs.batches import MAX_BYTES, MAX_ENTRIES, call_batch
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+#: Tries of an entry, the first included.
+SEND_TRIES = 6
+#: Seconds between two tries: random up to this, doubled with each.
+RETRY_SECONDS, RETRY_MAX_SECONDS = 0.2, 10.0
+#: Why a message was not sent when not the message but its whole request failed.
+UNREACHABLE = "Unreachable"
+
+log = structlog.get_logger("earshot.sqs")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message to send.
+
+    Attributes
+    ----------
+    attributes
+        Message attributes in SQS's form, ``{name: {DataType, StringValue}}``.
+    group_id, deduplication_id
+        For FIFO queues; a group id alone also asks a standard queue for fairness.
+    """
+
+    body: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    group_id: str | None = None
+    deduplication_id: str | None = None
+
+    def entry(self) -> dict[str, Any]:
+        """Return the message as an entry of ``send_message_batch``, without its id."""
+        entry: dict[str, Any] = {"MessageBody": self.body}
+        if self.attributes:
+            entry["MessageAttributes"] = dict(self.attributes)
+        if self.group_id is not None:
+            entry["MessageGroupId"] = self.group_id
+        if self.deduplication_id is not None:
+            entry["MessageDeduplicationId"] = self.deduplication_id
+        return entry
+
+    def size(self) -> int:
+        """Return the bytes that count towards the batch's limit."""
+        names = sum(
+            len(name) + len(str(value)) for name, value in self.attributes.items()
+        )
+        return len(self.body.encode()) + names
+
+
+class Sender:
+    """Sends to one queue; a message counts as sent when SQS has confirmed it."""
+
+    def __init__(
+        self,
+        client: SQSClient,
+        queue_url: str,
+        *,
+        tries: int = SEND_TRIES,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._client, self._queue_url = client, queue_url
+        self._tries, self._sleep = tries, sleep
+
+    @property
+    def fifo(self) -> bool:
+        """Whether the queue keeps order and wants a group and deduplication id."""
+        return self._queue_url.endswith(".fifo")
+
+    def send(self, messages: Sequence[Message]) -> dict[int, str]:
+        """Send messages, up to 10 a request, and retry those that failed.
+
+        Returns
+        -------
+        dict
+            The index of each message that SQS has not confirmed after every try,
+            and SQS's code for it, or `UNREACHABLE`.
+
+        Raises
+        ------
+        QueueGone
+            When the queue does not exist.
+        """
+        failed: dict[int, str] = {}
+        for chunk in _chunks(messages):
+            failed |= self._send_chunk(messages, chunk)
+        return failed
+
+    def _send_chunk(
+        self, messages: Sequence[Message], chunk: list[int]
+    ) -> dict[int, str]:
+        failed: dict[int, str] = {}
+        for tried in range(1, self._tries + 1):
+            failed = self._try(messages, chunk)
+            if not failed:
+                return failed
+            chunk = sorted(failed)
+            if tried < self._tries:
+                most = min(RETRY_MAX_SECONDS, RETRY_SECONDS * 2**tried)
+                self._sleep(random.uniform(0, most))
+        return failed
+
+    def _try(self, messages: Sequence[Message], chunk: list[int]) -> dict[int, str]:
+        entries = [messages[index].entry() for index in chunk]
+        try:
+            answer = call_batch(
+                self._client.send_message_batch, self._queue_url, entries
+            )
+        except Unavailable as error:
+            log.warning("send_retried", messages=len(chunk), error=str(error))
+            return dict.fromkeys(chunk, UNREACHABLE)
+        return {chunk[index]: code for index, code in answer.items()}
+
+
+def _chunks(messages: Sequence[Message]) -> Iterator[list[int]]:
+    """Split into runs of at most 10 messages and 1 MiB."""
+    chunk: list[int] = []
+    size = 0
+    for index, message in enumerate(messages):
+        added = message.size()
+        if chunk and (len(chunk) == MAX_ENTRIES or size + added > MAX_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(index)
+        size += added
+    if chunk:
+        yield chunk
