@@ -1,0 +1,134 @@
+"""MongoDB: the results, and the documents of a Mongo source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pymongo
+from bson import ObjectId
+from pymongo import MongoClient, ReplaceOne
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from connectors.errors import Unavailable
+
+#: Seconds for one operation, its retries by the driver included.
+OPERATION_SECONDS = 10.0
+_OBJECT_ID_DIGITS = 24
+
+Document = dict[str, Any]
+
+
+def is_uri(uri: str) -> bool:
+    """Tell whether `uri` is a MongoDB connection string, without connecting."""
+    if uri.startswith("mongodb+srv://"):
+        return bool(urlsplit(uri).hostname)  # parsing one whole asks the DNS
+    try:
+        parse_uri(uri, warn=False)
+    except (PyMongoError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Bound an operation's time and turn the driver's exceptions into `Unavailable`."""
+    try:
+        with pymongo.timeout(OPERATION_SECONDS):
+            yield
+    except PyMongoError as error:
+        raise Unavailable("mongo", error) from error
+
+
+class Database:
+    """One database behind one client.
+
+    Parameters
+    ----------
+    uri
+        The connection string; its options win over every default here.
+    name
+        The database's name.
+    """
+
+    def __init__(self, uri: str, name: str) -> None:
+        self._client: MongoClient[Document] = MongoClient(uri, tz_aware=True)
+        self._database = self._client[name]
+
+    def check(self) -> None:
+        """Make one round trip; raises `Unavailable`."""
+        with translated():
+            self._database.command("ping")
+
+    def collection(self, name: str) -> Collection[Document]:
+        """Return a collection whose writes a majority of the replica set confirms."""
+        return self._database.get_collection(
+            name, write_concern=WriteConcern(w="majority")
+        )
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+
+
+class Results:
+    """The results, one document for each record, by its `result_document_id`."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self._collection = collection
+
+    def existing(self, ids: Iterable[str]) -> set[str]:
+        """Return which of `ids` have a result; one query. Raises `Unavailable`."""
+        with translated():
+            found = self._collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})
+            return {document["_id"] for document in found}
+
+    def upsert(self, documents: Sequence[Document]) -> None:
+        """Write results; returns when a majority has them. Raises `Unavailable`."""
+        if not documents:
+            return
+        writes = [
+            ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+            for document in documents
+        ]
+        with translated():
+            self._collection.bulk_write(writes, ordered=False)
+
+
+class SourceDocuments:
+    """The documents of a Mongo source, as the worker looks them up."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self._collection = collection
+
+    def subjects(self, document_ids: Iterable[str]) -> dict[str, Document]:
+        """Return the documents that still exist, with their subjects only.
+
+        Parameters
+        ----------
+        document_ids
+            As in messages: 24 hex digits for an ObjectId, else the id itself.
+
+        Returns
+        -------
+        dict
+            By id: ``{record_type: {"subjects": [...]}}``. Raises `Unavailable`.
+        """
+        wanted = [key for text in document_ids for key in _keys(text)]
+        with translated():
+            found = self._collection.find(
+                {"_id": {"$in": wanted}},
+                {"teacher_record.subjects": 1, "admin_record.subjects": 1},
+            )
+            return {str(document["_id"]): document for document in found}
+
+
+def _keys(text: str) -> list[ObjectId | str]:
+    if len(text) == _OBJECT_ID_DIGITS and ObjectId.is_valid(text):
+        return [ObjectId(text), text]
+    return [text]

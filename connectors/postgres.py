@@ -1,0 +1,133 @@
+"""PostgreSQL: the rows of a table of recordings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from connectors.errors import Misconfigured, Unavailable
+
+#: Seconds for a connection, and for one statement.
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 15
+
+# The pool's own lines at each failed try would hide the one that we write.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def is_dsn(dsn: str) -> bool:
+    """Tell whether `dsn` is a PostgreSQL connection string, without connecting."""
+    try:
+        return bool(conninfo_to_dict(dsn))
+    except psycopg.ProgrammingError:
+        return False
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's connection errors into `Unavailable`."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise Unavailable("postgres", error) from error
+
+
+class Rows:
+    """The table of recordings, as the worker looks rows up.
+
+    Parameters
+    ----------
+    dsn
+        The connection string.
+    schema, table
+        Its names as they are written in the catalogue; they are quoted here.
+    connections
+        How many look-ups may run at once.
+    """
+
+    def __init__(
+        self, dsn: str, schema: str, table: str, *, connections: int = 2
+    ) -> None:
+        self._name = sql.Identifier(schema, table)
+        self._id_type: str | None = None
+        self._pool = ConnectionPool(
+            dsn,
+            kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS},
+            min_size=0,
+            max_size=connections,
+            timeout=CONNECT_SECONDS,
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    def check(self) -> None:
+        """Make one round trip and look at the table.
+
+        Raises
+        ------
+        Unavailable
+            When the server cannot be reached.
+        Misconfigured
+            When the table or its ``id`` is not there.
+        """
+        self._id_type = self._type_of_id()
+
+    def audio_urls(self, ids: Sequence[str]) -> dict[str, str | None]:
+        """Return the audio URL of each row that exists, by its id; one query.
+
+        The ids are plain data: one that the key's type cannot even hold names no
+        row. Raises `Unavailable`.
+        """
+        try:
+            return self._query(ids)
+        except psycopg.DataError:
+            if len(ids) <= 1:
+                return {}
+        halves = ids[: len(ids) // 2], ids[len(ids) // 2 :]
+        return self.audio_urls(halves[0]) | self.audio_urls(halves[1])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def _query(self, ids: Sequence[str]) -> dict[str, str | None]:
+        # The cast of the parameter, not of the column, lets the primary key serve.
+        query = sql.SQL(
+            "SELECT id::text, audio_url FROM {} WHERE id = ANY(%s::text[]::{}[])"
+        ).format(self._name, _catalogue_name(self._key_type()))
+        with translated(), self._pool.connection() as connection:
+            return dict(connection.execute(query, [list(ids)]).fetchall())
+
+    def _key_type(self) -> str:
+        if self._id_type is None:
+            self._id_type = self._type_of_id()
+        return self._id_type
+
+    def _type_of_id(self) -> str:
+        with translated(), self._pool.connection() as connection:
+            row = connection.execute(
+                "SELECT format_type(atttypid, NULL) FROM pg_attribute "
+                "WHERE attrelid = to_regclass(%s) AND attname = 'id' "
+                "AND NOT attisdropped",
+                [self._name.as_string(connection)],
+            ).fetchone()
+        if row is None:
+            name = self._name.as_string()
+            raise Misconfigured(f"postgres: there is no table {name} with an id")
+        return str(row[0])
+
+
+def _configure(connection: psycopg.Connection) -> None:
+    connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
+def _catalogue_name(name: str) -> sql.SQL:
+    """Return a type's name as the catalogue wrote it, quoted where it must be."""
+    return sql.SQL(name)

@@ -1,0 +1,116 @@
+"""Where messages go that can never succeed: a queue, or a file of JSON lines."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from connectors import disk
+from connectors.errors import Unavailable
+from connectors.sqs import MAX_BYTES, UNREACHABLE, Delivery, Message, Sender
+
+#: SQS takes 10 attributes a message; the rest of the original's stay in the body.
+MAX_ATTRIBUTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A message and why it is here."""
+
+    delivery: Delivery
+    stage: str
+    reason: str
+    trace_id: str | None
+    quarantined_at: datetime
+
+
+class Quarantine(Protocol):
+    """Takes messages for good: what it has kept is safe."""
+
+    def put(self, messages: Sequence[Quarantined]) -> set[str]:
+        """Keep messages; return the ids of those it can't. Raises `Unavailable`."""
+        ...
+
+
+class QuarantineFile:
+    """Appends one JSON object a line; several processes may share the file."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+
+    def put(self, messages: Sequence[Quarantined]) -> set[str]:
+        """Append messages; returns when they are on the disk, which keeps all."""
+        lines = b"".join(orjson.dumps(_fields(one)) + b"\n" for one in messages)
+        try:
+            with self.path.open("ab", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                disk.append(file.fileno(), lines)
+        except OSError as error:
+            raise Unavailable("quarantine", error) from error
+        return set()
+
+
+class QuarantineQueue:
+    """Copies messages, their body and attributes as they were, to another queue.
+
+    The reason goes along in the attributes ``quarantine_stage``,
+    ``quarantine_reason`` and ``trace_id``.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def put(self, messages: Sequence[Quarantined]) -> set[str]:
+        """Send copies; returns when SQS has confirmed or refused each."""
+        copies = [_copy(one, fifo=self._sender.fifo) for one in messages]
+        failed = self._sender.send(copies)
+        if UNREACHABLE in failed.values():
+            raise Unavailable("quarantine", "its queue cannot be reached")
+        return {messages[index].delivery.message_id for index in failed}
+
+
+def _fields(one: Quarantined) -> dict[str, Any]:
+    return {
+        "message_id": one.delivery.message_id,
+        "receive_count": one.delivery.receive_count,
+        "stage": one.stage,
+        "reason": one.reason,
+        "trace_id": one.trace_id,
+        "quarantined_at": one.quarantined_at.isoformat().replace("+00:00", "Z"),
+        "body": one.delivery.body,
+        "attributes": {
+            name: value.get("StringValue")
+            for name, value in one.delivery.attributes.items()
+        },
+    }
+
+
+def _copy(one: Quarantined, *, fifo: bool) -> Message:
+    told = {
+        "quarantine_stage": one.stage,
+        "quarantine_reason": one.reason,
+        "trace_id": one.trace_id,
+    }
+    attributes = {
+        name: {"DataType": "String", "StringValue": text}
+        for name, text in told.items()
+        if text
+    }
+    room = MAX_ATTRIBUTES - len(attributes)
+    kept = [item for item in one.delivery.attributes.items() if item[0] not in told]
+    attributes.update(kept[:room])
+    copy = Message(
+        one.delivery.body,
+        attributes,
+        group_id=(one.delivery.group_id or "quarantine") if fifo else None,
+        deduplication_id=one.delivery.message_id if fifo else None,
+    )
+    # A body of the full size leaves no room to say why; the log has the reason too.
+    return copy if copy.size() <= MAX_BYTES else replace(copy, attributes={})
