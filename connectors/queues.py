@@ -1,0 +1,54 @@
+"""The making of queues, for a trial set-up; real ones are made by their owners."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue and the dead-letter queue behind it."""
+
+    url: str
+    dead_letter_url: str
+
+
+def create_queue(
+    client: SQSClient,
+    name: str,
+    *,
+    max_receive_count: int = 5,
+    visibility_timeout: int = 30,
+) -> Queue:
+    """Create a queue with a dead-letter queue behind it; again is no error.
+
+    Parameters
+    ----------
+    name
+        The queue's name; the dead-letter queue's is the same with ``-dead``.
+    max_receive_count
+        Receives after which SQS moves a message to the dead-letter queue.
+    visibility_timeout
+        The queue's default, in seconds.
+    """
+    dead_letter_url = client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    attributes = client.get_queue_attributes(
+        QueueUrl=dead_letter_url, AttributeNames=["QueueArn"]
+    )["Attributes"]
+    redrive = {
+        "deadLetterTargetArn": attributes["QueueArn"],
+        "maxReceiveCount": max_receive_count,
+    }
+    url = client.create_queue(
+        QueueName=name,
+        Attributes={
+            "RedrivePolicy": json.dumps(redrive),
+            "VisibilityTimeout": str(visibility_timeout),
+        },
+    )["QueueUrl"]
+    return Queue(url, dead_letter_url)
