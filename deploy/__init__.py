@@ -1,0 +1,1 @@
+"""What compose.yaml runs once, before the worker starts."""
