@@ -1,0 +1,1 @@
+"""A demonstration of the whole pipeline: what is recorded, and how it is run."""
