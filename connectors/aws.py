@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-#: One try of the SDK's own besides the first: outages are ours to wait out.
-SDK_ATTEMPTS = 2
+#: The SDK tries once: what to do about an outage is decided by who calls.
+SDK_ATTEMPTS = 1
 
 
 def _client(service: Any, *, connect: float, read: float, connections: int) -> Any:

@@ -60,6 +60,7 @@ class CsvFile:
         if not first:
             self.append([header])
         elif first != ",".join(header):
+            self.close()
             raise Misconfigured(
                 f"csv: {self.path} has other columns, expected {','.join(header)}"
             )

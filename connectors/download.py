@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +25,15 @@ from tenacity import (
     stop_after_delay,
     wait_exponential_jitter,
 )
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    IncompleteRead,
+    NameResolutionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from connectors.aws import s3_client
 from connectors.hosts import ForbiddenHost, GuardedAdapter
@@ -40,6 +48,16 @@ _MAX_BACKOFF_SECONDS = 30.0
 #: Client errors that pass: request timeout, too early, too many requests.
 _TRANSIENT_STATUSES = {408, 425, 429}
 _MISSING_CODES = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
+#: What a person reads of the faults of a network, the more telling last.
+_CAUSES: dict[type[BaseException], str] = {
+    ConnectTimeoutError: "no connection in time",
+    ReadTimeoutError: "the host fell silent",
+    ProtocolError: "the connection was cut",
+    ConnectionRefusedError: "the connection was refused",
+    NameResolutionError: "there is no such host",
+    SSLError: "no trusted TLS connection",
+    IncompleteRead: "cut off before the announced length",
+}
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}")
 
 
@@ -114,7 +132,9 @@ class Downloader:
             stop=stop_after_attempt(limits.retries + 1)
             | stop_after_delay(limits.total),
             wait=wait_exponential_jitter(
-                limits.backoff, _MAX_BACKOFF_SECONDS, jitter=limits.backoff
+                multiplier=limits.backoff,
+                max=_MAX_BACKOFF_SECONDS,
+                jitter=limits.backoff,
             ),
             reraise=True,
         )
@@ -138,7 +158,7 @@ class Downloader:
         response = self._session.get(url, stream=True, timeout=timeout)
         with closing(response):
             _raise_for_status(response.status_code)
-            length = _length(response.headers.get("Content-Length"))
+            length = _length(response.headers)
             return self._body(response.raw.read1, length, deadline)
 
     def _once_s3(self, url: str, deadline: float) -> bytes:
@@ -198,21 +218,37 @@ def _typed() -> Iterator[None]:
         requests.exceptions.TooManyRedirects,
     ) as error:
         raise PermanentDownload(_line(error)) from None
-    except ForbiddenHost as error:
-        raise PermanentDownload(_line(error)) from None
-    except (requests.RequestException, HTTPError, BotoCoreError, OSError) as error:
+    except (
+        requests.RequestException,
+        HTTPError,
+        BotoCoreError,
+        OSError,
+        ForbiddenHost,
+    ) as error:
         raise _of_transport(error) from None
     except ValueError as error:  # a URL that the libraries cannot even take apart
         raise PermanentDownload(_line(error)) from None
 
 
 def _of_transport(error: BaseException) -> DownloadError:
+    """Return the error that the innermost cause known to us stands for."""
+    found: DownloadError = TransientDownload(_line(error))
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ForbiddenHost):
-            return PermanentDownload(_line(cause))
-        cause = cause.__cause__ or cause.__context__
-    return TransientDownload(_line(error))
+            return PermanentDownload(str(cause))
+        for kind, words in _CAUSES.items():
+            if isinstance(cause, kind):
+                found = TransientDownload(words)
+        cause = cause.__cause__ or cause.__context__ or _argument(cause)
+    return found
+
+
+def _argument(error: BaseException) -> BaseException | None:
+    """Return the error that urllib3 and requests carry as a reason or argument."""
+    reason = getattr(error, "reason", None)
+    carried = [reason, *error.args]
+    return next((one for one in carried if isinstance(one, BaseException)), None)
 
 
 def _of_s3(error: ClientError) -> DownloadError:
@@ -233,8 +269,12 @@ def _raise_for_status(status: int) -> None:
     raise PermanentDownload(f"{reason} (the host answered {status})")
 
 
-def _length(header: str | None) -> int | None:
-    return int(header) if header is not None and header.isdecimal() else None
+def _length(headers: Mapping[str, str]) -> int | None:
+    """Return the announced length; a body in chunks has none, whatever is said."""
+    length = headers.get("Content-Length", "")
+    if "Transfer-Encoding" in headers or not length.isdecimal():
+        return None
+    return int(length)
 
 
 def _line(error: BaseException) -> str:

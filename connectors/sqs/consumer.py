@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Deliveries that one `take` hands over at most, so that a flow stays responsive.
 TAKE_AT_MOST = 100
+#: Seconds that an answer may take beyond the long poll.
+_ANSWER_SECONDS = 10
 _CLOSE_SECONDS = 2.0
 
 
@@ -51,6 +53,9 @@ class Consumer:
     on_settled
         Called with the id of each delivery that has ended, and how: ``deleted``,
         ``returned`` or ``lost``.
+    on_failure
+        Called with what no waiting will mend, such as `QueueGone`, on the thread
+        that met it; `take` raises it too.
     pollers
         Receiving threads while the queue is deep.
     """
@@ -65,6 +70,7 @@ class Consumer:
         idle_exit: float = 0,
         paused: Callable[[], bool] = lambda: False,
         on_settled: Callable[[str, str], None] = lambda message_id, how: None,
+        on_failure: Callable[[Exception], None] = lambda error: None,
         pollers: int = 4,
         client: SQSClient | None = None,
     ) -> None:
@@ -73,12 +79,16 @@ class Consumer:
         self.leases = Leases(
             permits=max_in_flight, visibility_timeout=visibility_timeout
         )
-        self._client = client or sqs_client(connections=pollers + 2)
         self._idle_exit = idle_exit
         self._stopping = threading.Event()
         self._failure: Exception | None = None
+        self._on_failure = on_failure
         self._waiting: deque[Delivery] = deque()
         patience = min(long_poll, idle_exit) if idle_exit else long_poll
+        wait = max(1, min(MAX_LONG_POLL_SECONDS, round(patience)))
+        self._client = client or sqs_client(
+            read=wait + _ANSWER_SECONDS, connections=pollers + 2
+        )
         self.poller = Poller(
             self._client,
             queue_url,
@@ -88,7 +98,7 @@ class Consumer:
             on_failure=self.fail,
             paused=paused,
             stopping=self._stopping,
-            long_poll=max(1, min(MAX_LONG_POLL_SECONDS, round(patience))),
+            long_poll=wait,
             threads=pollers,
         )
         requests = Requests(queue_url, self.stats)
@@ -160,6 +170,7 @@ class Consumer:
     def fail(self, error: Exception) -> None:
         """End the flow with an exception, from any thread: `take` raises it."""
         self._failure = error
+        self._on_failure(error)
 
     @property
     def stopping(self) -> bool:
