@@ -1,23 +1,16 @@
-"""Fetches audio from ``http(s)://`` and ``s3://``, within limits of time and size.
-
-Exception
-└── DownloadError
-    ├── TransientDownload      may go another time: timeout, 5xx, cut off, no such host
-    └── PermanentDownload      cannot go: not found, forbidden host, too large
-"""
+"""Fetches audio from ``http(s)://`` and ``s3://``, within limits of time and size."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
-from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -25,19 +18,15 @@ from tenacity import (
     stop_after_delay,
     wait_exponential_jitter,
 )
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    IncompleteRead,
-    NameResolutionError,
-    ProtocolError,
-    ReadTimeoutError,
-    SSLError,
-)
 
 from connectors.aws import s3_client
-from connectors.hosts import ForbiddenHost, GuardedAdapter
-from model.redaction import redact
+from connectors.download_errors import (
+    PermanentDownload,
+    TransientDownload,
+    raise_for_status,
+    typed,
+)
+from connectors.hosts import GuardedAdapter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,32 +34,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _MAX_REDIRECTS = 5
 _MAX_BACKOFF_SECONDS = 30.0
-#: Client errors that pass: request timeout, too early, too many requests.
-_TRANSIENT_STATUSES = {408, 425, 429}
-_MISSING_CODES = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
-#: What a person reads of the faults of a network, the more telling last.
-_CAUSES: dict[type[BaseException], str] = {
-    ConnectTimeoutError: "no connection in time",
-    ReadTimeoutError: "the host fell silent",
-    ProtocolError: "the connection was cut",
-    ConnectionRefusedError: "the connection was refused",
-    NameResolutionError: "there is no such host",
-    SSLError: "no trusted TLS connection",
-    IncompleteRead: "cut off before the announced length",
-}
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}")
-
-
-class DownloadError(Exception):
-    """A recording could not be fetched; the text is one line without secrets."""
-
-
-class TransientDownload(DownloadError):
-    """It may go another time."""
-
-
-class PermanentDownload(DownloadError):
-    """It will never go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +111,7 @@ class Downloader:
     def _once(self, url: str, deadline: float) -> bytes:
         if time.monotonic() >= deadline:
             raise TransientDownload(f"no answer within {self._limits.total:g} s")
-        with _typed():
+        with typed():
             if urlsplit(url).scheme == "s3":
                 return self._once_s3(url, deadline)
             return self._once_http(url, deadline)
@@ -157,7 +121,7 @@ class Downloader:
         timeout = min(self._limits.connect, left), min(self._limits.read, left)
         response = self._session.get(url, stream=True, timeout=timeout)
         with closing(response):
-            _raise_for_status(response.status_code)
+            raise_for_status(response.status_code)
             length = _length(response.headers)
             return self._body(response.raw.read1, length, deadline)
 
@@ -202,80 +166,9 @@ class Downloader:
             )
 
 
-@contextmanager
-def _typed() -> Iterator[None]:
-    """Turn what the libraries raise into one of our two errors."""
-    try:
-        yield
-    except DownloadError:
-        raise
-    except ClientError as error:
-        raise _of_s3(error) from None
-    except (
-        requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidSchema,
-        requests.exceptions.MissingSchema,
-        requests.exceptions.TooManyRedirects,
-    ) as error:
-        raise PermanentDownload(_line(error)) from None
-    except (
-        requests.RequestException,
-        HTTPError,
-        BotoCoreError,
-        OSError,
-        ForbiddenHost,
-    ) as error:
-        raise _of_transport(error) from None
-    except ValueError as error:  # a URL that the libraries cannot even take apart
-        raise PermanentDownload(_line(error)) from None
-
-
-def _of_transport(error: BaseException) -> DownloadError:
-    """Return the error that the innermost cause known to us stands for."""
-    found: DownloadError = TransientDownload(_line(error))
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ForbiddenHost):
-            return PermanentDownload(str(cause))
-        for kind, words in _CAUSES.items():
-            if isinstance(cause, kind):
-                found = TransientDownload(words)
-        cause = cause.__cause__ or cause.__context__ or _argument(cause)
-    return found
-
-
-def _argument(error: BaseException) -> BaseException | None:
-    """Return the error that urllib3 and requests carry as a reason or argument."""
-    reason = getattr(error, "reason", None)
-    carried = [reason, *error.args]
-    return next((one for one in carried if isinstance(one, BaseException)), None)
-
-
-def _of_s3(error: ClientError) -> DownloadError:
-    code = str(error.response.get("Error", {}).get("Code"))
-    if code in _MISSING_CODES:
-        return PermanentDownload(f"not found ({code})")
-    if code in ("AccessDenied", "403", "InvalidObjectState"):
-        return PermanentDownload(f"not to be read ({code})")
-    return TransientDownload(_line(error))
-
-
-def _raise_for_status(status: int) -> None:
-    if status < 300:
-        return
-    if status >= 500 or status in _TRANSIENT_STATUSES:
-        raise TransientDownload(f"the host answered {status}")
-    reason = "not found" if status in (404, 410) else "refused"
-    raise PermanentDownload(f"{reason} (the host answered {status})")
-
-
 def _length(headers: Mapping[str, str]) -> int | None:
     """Return the announced length; a body in chunks has none, whatever is said."""
     length = headers.get("Content-Length", "")
     if "Transfer-Encoding" in headers or not length.isdecimal():
         return None
     return int(length)
-
-
-def _line(error: BaseException) -> str:
-    return redact(" ".join(f"{type(error).__name__}: {error}".split()))[:300]

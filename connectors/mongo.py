@@ -107,7 +107,7 @@ class SourceDocuments:
         self._collection = collection
 
     def subjects(self, document_ids: Iterable[str]) -> dict[str, Document]:
-        """Return the documents that still exist, with their subjects only.
+        """Return the documents that still exist, with their two record types only.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class SourceDocuments:
         with translated():
             found = self._collection.find(
                 {"_id": {"$in": wanted}},
-                {"teacher_record.subjects": 1, "admin_record.subjects": 1},
+                {"teacher_record": 1, "admin_record": 1},
             )
             return {str(document["_id"]): document for document in found}
 

@@ -19,7 +19,11 @@ from demo.spoiling import SPOILING
 Kind = Literal["normal", "silence", "room_noise", "clipped", "mostly_silent", "tones"]
 
 _SPOILED: tuple[Kind, ...] = (
-    *("silence", "room_noise", "clipped", "mostly_silent", "tones"),
+    "silence",
+    "room_noise",
+    "clipped",
+    "mostly_silent",
+    "tones",
 )
 
 #: One recording in so many is spoiled, each kind in turn.

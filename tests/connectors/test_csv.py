@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors import disk
 from connectors.csv import CsvFile, neutralised
 from connectors.errors import Misconfigured, Unavailable
 
@@ -96,7 +95,7 @@ def test_a_full_disk_leaves_whole_rows_and_says_so(
             raise OSError(28, "No space left on device")
         return real(descriptor, data[:3])
 
-    monkeypatch.setattr(disk.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(Unavailable, match="csv is unavailable: .*No space left"):
         file.append([["2", "b" * 100]])
     monkeypatch.undo()

@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.download import (
-    Downloader,
-    DownloadLimits,
-    PermanentDownload,
-    TransientDownload,
-)
+from connectors.download import Downloader, DownloadLimits
+from connectors.download_errors import PermanentDownload, TransientDownload
 from connectors.hosts import is_allowed, is_public
 from tests.audio_host import AudioHost, Response
 

@@ -1,0 +1,60 @@
+"""The command line's frame: errors are one line on stderr, exit codes are three.
+
+0 done, 1 failed, 2 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from connectors.errors import Misconfigured, Unavailable
+from connectors.sqs import QueueGone
+from model.detector import ModelError
+
+app = typer.Typer(
+    name="run_flow.py",
+    help="Earshot finds the oral-reading recordings that cannot be used.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+class CommandFailed(Exception):
+    """A command could not do what it was asked; its text says why in one line."""
+
+
+#: Errors that say all there is to say in one line.
+_EXPECTED = (CommandFailed, Unavailable, Misconfigured, QueueGone, ModelError)
+
+
+def run(arguments: list[str]) -> NoReturn:
+    """Run a command line and end the process with its exit code."""
+    try:
+        code = app(arguments, prog_name="run_flow.py", standalone_mode=False)
+    except TyperException as error:
+        _end(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _end("interrupted", 130)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        expected = isinstance(error, _EXPECTED)
+        _end(str(error) if expected else _unexpected(error), 1)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _unexpected(error: Exception) -> str:
+    return f"{type(error).__name__}: {error} (--debug shows where)"
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print("earshot: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(code)

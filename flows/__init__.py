@@ -1,0 +1,1 @@
+"""The flows, their steps, and the policy that joins model and connectors."""

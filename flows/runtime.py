@@ -1,0 +1,218 @@
+"""One worker process: everything its graph stands on, opened, checked and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+
+import structlog
+from bytewax.dataflow import Dataflow
+
+from connectors.csv import CsvFile
+from connectors.download import Downloader
+from connectors.mongo import Database, Results
+from connectors.postgres import Rows
+from connectors.quarantine import QuarantineFile
+from connectors.sqs import Consumer, SqsSource
+from flows import wiring
+from flows.copies import Copies
+from flows.dependencies import Dependencies, reach
+from flows.failures import Backoff
+from flows.health import HealthServer
+from flows.inference import Download, Extraction, Score
+from flows.lifecycle import end_with
+from flows.metrics import WorkerCollector, registry_of
+from flows.operators import EachBatch
+from flows.probes import Probes
+from flows.settings import Settings
+from flows.settle import Settle
+from flows.telemetry import Tally
+from flows.triage import Triage
+from flows.worker import Steps, build_flow
+from model.detector import load_model
+from model.outcomes import CSV_COLUMNS
+
+log = structlog.get_logger("earshot")
+
+#: Batches that are looked up at once.
+TRIAGE_THREADS = 2
+
+
+class Worker:
+    """The parts of one worker process.
+
+    Parameters
+    ----------
+    settings
+        Where everything is.
+
+    Raises
+    ------
+    Unavailable, Misconfigured, QueueGone, ModelError
+        When something that it needs is not there after a bounded wait.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._stack = ExitStack()
+        self._dependencies, self._tally = Dependencies(), Tally()
+        self._copies = Copies()
+        self._model = load_model(settings.model_path)
+        self._database = self._open_database()
+        self._rows = self._open_rows()
+        self.consumer = self._open_consumer()
+        self._settle = self._open_settle()
+        self._check()
+
+    def flow(self) -> Dataflow:
+        """Return the worker's dataflow; call once."""
+        self._settle.start()
+        self._stack.callback(self._settle.close)
+        self._serve_health()
+        settings = self.settings
+        log.info(
+            "worker_started",
+            queue=settings.sqs_queue_url,
+            model=self._model.name,
+            model_version=self._model.version,
+            csv=str(self._csv.path),
+            held_at_most=settings.max_concurrency,
+        )
+        return build_flow(
+            SqsSource(self.consumer),
+            EachBatch(self._settle.put),
+            self._steps(),
+            batch_size=settings.batch_size,
+            batch_age=timedelta(seconds=settings.max_batch_wait_seconds),
+        )
+
+    def close(self) -> None:
+        """Close everything; settles nothing."""
+        if self.consumer.drained:
+            self._tally.report(now=True)
+            log.info("worker_drained", returned=0, in_time=True)
+        self._stack.close()
+
+    def _open_database(self) -> Database:
+        uri = self.settings.mongo_uri.get_secret_value()
+        database = Database(uri, self.settings.mongo_db_name)
+        self._stack.callback(database.close)
+        return database
+
+    def _open_rows(self) -> Rows | None:
+        settings = self.settings
+        if settings.postgres_dsn is None or settings.postgres_table is None:
+            return None
+        rows = Rows(
+            settings.postgres_dsn.get_secret_value(),
+            settings.postgres_schema,
+            settings.postgres_table,
+            connections=TRIAGE_THREADS,
+        )
+        self._stack.callback(rows.close)
+        return rows
+
+    def _open_consumer(self) -> Consumer:
+        settings = self.settings
+        consumer = Consumer(
+            settings.sqs_queue_url,
+            max_in_flight=settings.max_concurrency,
+            visibility_timeout=settings.visibility_timeout_seconds,
+            long_poll=settings.drain_timeout_seconds,
+            idle_exit=settings.idle_exit_seconds,
+            paused=lambda: bool(self._dependencies.down),
+            on_settled=lambda message_id, how: self._settle.settled(message_id, how),
+            on_failure=end_with,
+        )
+        self._stack.callback(consumer.close)
+        return consumer
+
+    def _open_settle(self) -> Settle:
+        settings = self.settings
+        self._csv = CsvFile(settings.csv_output_path, CSV_COLUMNS)
+        self._stack.callback(self._csv.close)
+        self._results = Results(
+            self._database.collection(settings.mongo_result_collection)
+        )
+        queue = wiring.quarantine_queue(settings)
+        return Settle(
+            acknowledgement=self.consumer,
+            results=self._results,
+            csv=self._csv,
+            malformed=queue or QuarantineFile(settings.quarantine_path),
+            permanent=queue,
+            announcer=wiring.announcer(settings),
+            backoff=Backoff(
+                settings.retry_backoff_seconds, settings.retry_backoff_max_seconds
+            ),
+            copies=self._copies,
+            dependencies=self._dependencies,
+            tally=self._tally,
+        )
+
+    def _check(self) -> None:
+        """Reach everything once, so that a wrong address is said at the start."""
+        for check in self._checks().values():
+            reach(check)
+
+    def _checks(self) -> dict[str, Callable[[], object]]:
+        checks = {"queue": self.consumer.check, "mongo": self._database.check}
+        if self._rows is not None:
+            checks["postgres"] = self._rows.check
+        return dict(checks)
+
+    def _steps(self) -> Steps:
+        settings = self.settings
+        sources = wiring.sources(settings, self._rows, self._database)
+        triage = Triage(self._results, sources, self._dependencies, self._copies)
+        downloader = Downloader(wiring.download_limits(settings))
+        extraction = Extraction(
+            settings.inference_processes,
+            settings.inference_timeout_seconds,
+            settings.audio_limits(),
+        )
+        triaging = ThreadPoolExecutor(TRIAGE_THREADS, "triage")
+        downloading = ThreadPoolExecutor(settings.download_max_concurrency, "download")
+        for closing in (extraction.close, downloader.close):
+            self._stack.callback(closing)
+        for executor in (triaging, downloading):
+            self._stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        download = Download(downloader, self.consumer.begin)
+        return Steps(
+            triage=lambda items: triaging.submit(triage, items),
+            download=lambda item: downloading.submit(download, item),
+            measure=extraction.submit,
+            score=Score(self._model),
+            idle=lambda: not len(self._copies),
+        )
+
+    def _serve_health(self) -> None:
+        settings = self.settings
+        if not settings.metrics_port:
+            return
+        collector = WorkerCollector(
+            self.consumer, self._tally, self._dependencies, self._model
+        )
+        probes = Probes(
+            self.consumer,
+            self._settle,
+            self._dependencies,
+            checks=self._checks(),
+        )
+        try:
+            server = HealthServer(
+                settings.metrics_host,
+                settings.metrics_port,
+                registry_of(collector),
+                live=probes.live,
+                ready=probes.ready,
+            )
+        except OSError as error:
+            # A second worker on one machine; that it works matters more.
+            log.warning(
+                "metrics_unavailable", port=settings.metrics_port, error=str(error)
+            )
+        else:
+            self._stack.callback(server.close)

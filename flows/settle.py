@@ -1,0 +1,244 @@
+"""The end of every delivery: result, announcement, row, quarantine, acknowledgement.
+
+In that order, on one thread beside the flow. Whatever dies in between leaves the
+message on the queue, and doing it all again changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+import orjson
+import structlog
+
+from connectors.announce import Announcement, Announcer
+from connectors.csv import CsvFile, neutralised
+from connectors.mongo import Results
+from connectors.quarantine import Quarantine, Quarantined
+from flows.copies import Copies
+from flows.dependencies import Dependencies
+from flows.failures import (
+    is_permanent,
+    log_failure,
+    log_malformed,
+    quarantined,
+    unparsed,
+)
+from flows.inference import Withdrawn
+from flows.telemetry import Tally
+from flows.triage import Malformed
+from model.outcomes import NUMERIC_COLUMNS, Outcome, Status
+
+log = structlog.get_logger("earshot")
+
+#: Ends that one round writes at most.
+ROUND_AT_MOST = 500
+_LOOK_UP_SECONDS = 0.5
+
+End = Outcome | Malformed | Withdrawn
+
+
+class Acknowledgement(Protocol):
+    """Ends deliveries with SQS."""
+
+    def delete(self, message_ids: Sequence[str]) -> None:
+        """Delete deliveries."""
+        ...
+
+    def return_(self, message_ids: Sequence[str], delay: float = 0) -> None:
+        """Make deliveries visible again after `delay` seconds."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """End the flow with an exception."""
+        ...
+
+
+class Settle:
+    """Writes ends and acknowledges them, on a thread of its own.
+
+    Parameters
+    ----------
+    permanent
+        Where items go that can never succeed; None leaves them to the queue's
+        redrive policy, like any other failure.
+    malformed
+        Where messages go that are no records.
+    """
+
+    def __init__(
+        self,
+        *,
+        acknowledgement: Acknowledgement,
+        results: Results,
+        csv: CsvFile,
+        malformed: Quarantine,
+        permanent: Quarantine | None,
+        announcer: Announcer | None,
+        backoff: Callable[[int], float],
+        copies: Copies,
+        dependencies: Dependencies,
+        tally: Tally,
+    ) -> None:
+        self._acknowledgement = acknowledgement
+        self._results, self._csv, self._announcer = results, csv, announcer
+        self._malformed, self._permanent = malformed, permanent
+        self._backoff, self._copies = backoff, copies
+        self._wait, self._tally = dependencies.call, tally
+        self._ends: SimpleQueue[End] = SimpleQueue()
+        self._traces: dict[str, str] = {}
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="settle", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def put(self, ends: Sequence[End]) -> None:
+        """Hand over ends; they are settled in the order they come."""
+        for end in ends:
+            self._ends.put(end)
+
+    def settled(self, message_id: str, how: str) -> None:
+        """Log the confirmed end of a delivery."""
+        trace_id = self._traces.pop(message_id, None)
+        log.info("message_settled", message_id=message_id, trace_id=trace_id, how=how)
+
+    def close(self) -> None:
+        """End the thread after the round it is in; settles nothing more."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._tally.report()
+                if ends := self._next_round():
+                    self.settle(ends)
+        except Exception as error:
+            self._acknowledgement.fail(error)
+
+    def _next_round(self) -> list[End]:
+        """Return all the ends that wait: writing them together costs no more."""
+        ends: list[End] = []
+        with suppress(Empty):
+            ends.append(self._ends.get(timeout=_LOOK_UP_SECONDS))
+            while len(ends) < ROUND_AT_MOST:
+                ends.append(self._ends.get_nowait())
+        return ends
+
+    def settle(self, ends: Sequence[End]) -> None:
+        """Settle ends; returns when all is written and SQS was told."""
+        began = time.monotonic()
+        outcomes = self._outcomes(ends)
+        self._write(outcomes)
+        self._end_malformed([end for end in ends if isinstance(end, Malformed)])
+        self._end(outcomes)
+        self._withdraw([end for end in ends if isinstance(end, Withdrawn)])
+        if outcomes:
+            seconds = round(time.monotonic() - began, 4)
+            log.info("batch_processed", items=len(outcomes), seconds=seconds)
+
+    def _outcomes(self, ends: Sequence[End]) -> list[Outcome]:
+        return [
+            outcome
+            for end in ends
+            if isinstance(end, Outcome)
+            for outcome in self._copies.resolve(end)
+        ]
+
+    def _write(self, outcomes: Sequence[Outcome]) -> None:
+        completed = [o for o in outcomes if o.status is Status.COMPLETED]
+        if completed:
+            documents = [outcome.result_document() for outcome in completed]
+            self._wait(lambda: self._results.upsert(documents))
+            log.info("results_upserted", items=len(documents))
+            self._announce(completed)
+        if outcomes:
+            self._wait(
+                lambda: self._csv.append([_row(outcome) for outcome in outcomes])
+            )
+            log.info("results_csv_appended", items=len(outcomes))
+
+    def _announce(self, completed: Sequence[Outcome]) -> None:
+        if self._announcer is not None:
+            announcer, told = self._announcer, [_announcement(o) for o in completed]
+            self._wait(lambda: announcer.announce(told))
+
+    def _end(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._tally.count(outcome.status)
+            self._traces[outcome.item.message_id] = outcome.item.record.trace_id
+        failed = [outcome for outcome in outcomes if outcome.failure]
+        kept = self._quarantine(failed)
+        done = [o.item.message_id for o in outcomes if not o.failure]
+        self._acknowledgement.delete([*done, *kept])
+        for outcome in failed:
+            log_failure(outcome)
+            if outcome.item.message_id not in kept:
+                self._come_back(outcome.item.message_id, outcome.item.receive_count)
+
+    def _quarantine(self, failed: Sequence[Outcome]) -> set[str]:
+        """Return the ids of the items that the quarantine has now."""
+        never = [quarantined(outcome) for outcome in failed if is_permanent(outcome)]
+        if self._permanent is None:
+            return set()
+        return self._keep(self._permanent, never)
+
+    def _end_malformed(self, malformed: Sequence[Malformed]) -> None:
+        for one in malformed:
+            log_malformed(one)
+            self._tally.count("malformed")
+        kept = self._keep(self._malformed, [unparsed(one) for one in malformed])
+        self._acknowledgement.delete(sorted(kept))
+        for one in malformed:
+            if one.delivery.message_id not in kept:
+                self._come_back(one.delivery.message_id, one.delivery.receive_count)
+
+    def _keep(self, place: Quarantine, messages: Sequence[Quarantined]) -> set[str]:
+        if not messages:
+            return set()
+        refused = self._wait(lambda: place.put(messages))
+        return {one.delivery.message_id for one in messages} - refused
+
+    def _come_back(self, message_id: str, receive_count: int) -> None:
+        self._acknowledgement.return_([message_id], self._backoff(receive_count))
+
+    def _withdraw(self, withdrawn: Sequence[Withdrawn]) -> None:
+        for one in withdrawn:
+            copies = self._copies.release(one.item)
+            ids = [item.message_id for item in (one.item, *copies)]
+            self._acknowledgement.return_(ids)
+
+
+def _row(outcome: Outcome) -> list[str]:
+    return [_cell(name, value) for name, value in outcome.csv_cells().items()]
+
+
+def _cell(name: str, value: str | None) -> str:
+    if value is None:
+        return ""
+    return value if name in NUMERIC_COLUMNS else neutralised(value)
+
+
+def _announcement(outcome: Outcome) -> Announcement:
+    document = outcome.result_document()
+    names = {
+        "is_anomaly": "true" if document["is_anomaly"] else "false",
+        "subject_name": document["subject_name"],
+        "udise": document["udise"] or "",
+        "test_date": document["test_date"],
+    }
+    body = orjson.dumps(document, option=orjson.OPT_UTC_Z).decode()
+    return Announcement(body, outcome.item.result_document_id, names)

@@ -1,0 +1,99 @@
+"""Logs on stderr, and the counts of what was done."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+from model.redaction import redact
+
+log = structlog.get_logger("earshot")
+
+#: Seconds between two ``throughput`` lines.
+REPORT_SECONDS = 60.0
+
+
+def configure_logging(level: str, style: str | None) -> None:
+    """Send every log line to stderr.
+
+    Parameters
+    ----------
+    level
+        The lowest level that is written.
+    style
+        ``console``, ``json``, or None for console on a terminal and JSON elsewhere.
+    """
+    console = style == "console" or (style is None and sys.stderr.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if console
+        else structlog.processors.JSONRenderer(serializer=_json)
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+
+
+def _json(event: MutableMapping[str, Any], **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _without_secrets(
+    _: Any, __: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Mask credentials; a line end in a value cannot forge a line of its own."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = redact(value.replace("\n", "\\n").replace("\r", "\\r"))
+    return event
+
+
+class Tally:
+    """How many deliveries ended how, and a line each minute that says so."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._reported_at = time.monotonic()
+        self._reported = 0
+
+    def count(self, status: str) -> None:
+        """Count the end of one delivery."""
+        with self._lock:
+            self._counts[str(status)] += 1
+
+    def snapshot(self) -> dict[str, int]:
+        """Return the deliveries that have ended so far, by status."""
+        with self._lock:
+            return dict(self._counts)
+
+    def report(self, *, now: bool = False) -> None:
+        """Log the throughput when a minute has passed, or at once."""
+        seconds = time.monotonic() - self._reported_at
+        if seconds < REPORT_SECONDS and not now:
+            return
+        counts = self.snapshot()
+        total = sum(counts.values())
+        log.info(
+            "throughput",
+            acknowledged_per_minute=round((total - self._reported) * 60 / seconds, 1),
+            **counts,
+        )
+        self._reported_at, self._reported = time.monotonic(), total

@@ -1,0 +1,55 @@
+"""From settings to connectors."""
+
+from __future__ import annotations
+
+from connectors import aws
+from connectors.announce import Announcer, QueueAnnouncer, TopicAnnouncer
+from connectors.download import DownloadLimits
+from connectors.mongo import Database, SourceDocuments
+from connectors.postgres import Rows
+from connectors.quarantine import Quarantine, QuarantineQueue
+from connectors.sqs import Sender
+from flows.settings import Settings
+from flows.triage import MongoSource, PostgresSource, Source
+
+
+def download_limits(settings: Settings) -> DownloadLimits:
+    """Return the limits of a download."""
+    return DownloadLimits(
+        total=settings.s3_timeout_seconds,
+        connect=settings.s3_connect_timeout_seconds,
+        read=settings.s3_sock_read_timeout_seconds,
+        retries=settings.s3_max_retries,
+        backoff=settings.s3_retry_backoff_seconds,
+        max_bytes=settings.audio_max_bytes,
+        connections=settings.download_max_concurrency,
+        allowed_hosts=settings.audio_allowed_hosts,
+    )
+
+
+def quarantine_queue(settings: Settings) -> Quarantine | None:
+    """Return the quarantine's queue, None where there is none."""
+    url = settings.quarantine_queue_url
+    return QuarantineQueue(Sender(aws.sqs_client(), url)) if url else None
+
+
+def announcer(settings: Settings) -> Announcer | None:
+    """Return what announces results, None where nothing does."""
+    if settings.result_queue_url:
+        return QueueAnnouncer(Sender(aws.sqs_client(), settings.result_queue_url))
+    if settings.result_topic_arn:
+        return TopicAnnouncer(aws.sns_client(), settings.result_topic_arn)
+    return None
+
+
+def sources(settings: Settings, rows: Rows | None, database: Database) -> list[Source]:
+    """Return every source that the settings name, whatever discovery reads."""
+    found: list[Source] = []
+    if rows is not None:
+        name = f"{settings.postgres_schema}.{settings.postgres_table}"
+        found.append(PostgresSource(name, rows))
+    if settings.mongo_source_collection is not None:
+        name = settings.mongo_source_collection
+        documents = SourceDocuments(database.collection(name))
+        found.append(MongoSource(name, documents))
+    return found
