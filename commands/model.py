@@ -64,6 +64,7 @@ def train(
     """Fit a model on recordings that nobody labelled."""
     from flows.start import load_local_settings
     from model.detector import save_model
+    from model.recordings import ManifestError
     from model.training import TrainingError, audio_files, read_manifest
     from model.training import train as fit
 
@@ -79,7 +80,7 @@ def train(
             limits=settings.audio_limits(),
             progress=_progress,
         )
-    except (TrainingError, OSError, ValueError) as error:
+    except (TrainingError, ManifestError, OSError) as error:
         raise CommandFailed(str(error)) from error
     save_model(trained.model, output)
     _print(
@@ -104,15 +105,17 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Measure a model on labelled recordings: JSON on stdout, plots and a page."""
-    from model.evaluation import evaluate as measure
-
     from flows.start import load_local_settings
     from model.detector import load_model
+    from model.evaluation import EvaluationError
+    from model.evaluation import evaluate as measure
+    from model.recordings import ManifestError
 
     settings = load_local_settings(model_path=model)
+    loaded = load_model(settings.model_path)
     try:
-        _print(measure(labels, load_model(settings.model_path), output))
-    except (OSError, ValueError) as error:
+        _print(measure(labels, loaded, output, settings.audio_limits()))
+    except (EvaluationError, ManifestError, OSError) as error:
         raise CommandFailed(str(error)) from error
 
 

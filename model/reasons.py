@@ -51,18 +51,18 @@ _WORDS: dict[str, Callable[[Features], str]] = {
         f"cut off: already sounding at the start{_below(f, 'first_db')}"
     ),
     "too_short": lambda f: f"cut off: only {_seconds(f):.1f} s long",
-    "noisy": lambda f: f"noisy: speech only {f['snr_db']:.0f} dB above the background",
+    "noisy": lambda f: f"noisy: speech only {f['snr_db']:z.0f} dB above the background",
     "humming": lambda f: "noisy: a steady hum",
     "with_music": lambda f: "music or other sounds beside the voice",
     "clipped": lambda f: (
         f"clipped: {_percent(f['near_peak_share'])} of the samples at "
-        f"the peak of {f['peak_db']:.0f} dBFS"
+        f"the peak of {f['peak_db']:z.0f} dBFS"
     ),
     "gaps": lambda f: (
-        f"gaps: the sound breaks off by {f['steepest_fall_db']:.0f} dB "
+        f"gaps: the sound breaks off by {f['steepest_fall_db']:z.0f} dB "
         "from one moment to the next"
     ),
-    "quiet": lambda f: f"too quiet: {f['rms_db']:.0f} dBFS",
+    "quiet": lambda f: f"too quiet: {f['rms_db']:z.0f} dBFS",
     "muffled": lambda f: (
         f"muffled: 99 % of the sound lies below {f['rolloff_99']:.0f} Hz"
     ),
@@ -70,8 +70,8 @@ _WORDS: dict[str, Callable[[Features], str]] = {
     "mostly_silent": lambda f: (
         f"almost no speech: {100 * f['active_share']:.0f} % of the recording"
     ),
-    "silent": lambda f: f"silent: nothing above {f['level_p95_db']:.0f} dBFS",
-    "noise_only": lambda f: f"no speech: noise only, {f['rms_db']:.0f} dBFS",
+    "silent": lambda f: f"silent: nothing above {f['level_p95_db']:z.0f} dBFS",
+    "noise_only": lambda f: f"no speech: noise only, {f['rms_db']:z.0f} dBFS",
     "tones_only": lambda f: "no speech: tones",
     "music_only": lambda f: "no speech: music or tones",
     "bursts_only": lambda f: "no speech: coughs, knocks or other short sounds",
