@@ -26,7 +26,8 @@ from sklearn.preprocessing import RobustScaler
 from sklearn.svm import OneClassSVM
 
 from model.audio import AudioLimits
-from model.detector import Detector, Model, save_model
+from model.detector import Model, save_model
+from model.estimator import Detector
 from model.evaluation import evaluate
 from model.figures import figures_of
 from model.lessons import Lessons

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import joblib
-import sklearn
 
 from model.features import FEATURE_NAMES
 from model.verdict import Model
@@ -55,11 +55,10 @@ def load_model(path: Path | None = None) -> Model:
     data, card = _read(path), _read_card(card_path(path))
     if hashlib.sha256(data).hexdigest() != card.get("sha256"):
         raise ModelError(f"{path}: its SHA-256 is not the one in its card")
-    trained_with = _trained_with(card)
-    if trained_with != sklearn.__version__:
+    trained_with, here = _trained_with(card), version("scikit-learn")
+    if trained_with != here:
         raise ModelError(
-            f"{path}: trained with scikit-learn {trained_with}, "
-            f"this is {sklearn.__version__}: retrain"
+            f"{path}: trained with scikit-learn {trained_with}, this is {here}: retrain"
         )
     if tuple(card.get("feature_names", ())) != FEATURE_NAMES:
         raise ModelError(f"{path}: made for other features than these: retrain")

@@ -15,24 +15,12 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from model.geometry import (
-    Array,
-    Cloud,
-    Discriminants,
-    Scale,
-    fit_cloud,
-    fit_discriminants,
-    fit_scale,
-)
+from model.fitting import fit_calibration, fit_shape
+from model.geometry import Array, Calibration, Scorer, Shape
 
 #: So many that a fit that leaves one out is as good as the full one: with 20, half
 #: as many unseen recordings as asked for were flagged.
 _FOLDS = 60
-#: The greatest of the parts decides, as in the maximum norm, but smoothly.
-_NORM = 8.0
-#: The percentile of unseen normal recordings that has the score 1.
-_UNIT_PERCENTILE = 95.0
-_LEAST_WIDTH = 1e-9
 
 
 class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -51,22 +39,16 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    scale_ : Scale
-    cloud_ : Cloud
-    discriminants_ : Discriminants or None
-    middles_, widths_ : arrays, shape (n_kinds + 1,)
-        Median, and 95th percentile above it, of each part in unseen recordings.
-    unit_ : tuple of float
-        Norms of the parts that have the scores 0 and 1.
+    shape_ : Shape
+    calibration_ : Calibration
     sample_ : array, shape (n_samples,)
         Anomaly scores of the training data as unseen, ascending.
     offset_ : float
         ``score_samples`` below it is an outlier.
     """
 
-    scale_: Scale
-    cloud_: Cloud
-    discriminants_: Discriminants | None
+    shape_: Shape
+    calibration_: Calibration
 
     def __init__(
         self, *, flag_rate: float = 0.05, core: float = 0.88, clip: float = 5.0
@@ -90,13 +72,20 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         data = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         parts = self._unseen_parts(data, spoiled)
-        self._learn(data, spoiled)
-        self._calibrate(parts)
+        self.shape_ = self._shape(data, spoiled)
+        self.calibration_ = fit_calibration(parts)
+        self.sample_ = np.sort(self.calibration_.scores(parts))
+        self.offset_ = -float(np.quantile(self.sample_, 1 - self.flag_rate))
         return self
+
+    def scorer(self) -> Scorer:
+        """Return what was learnt, to score without scikit-learn."""
+        check_is_fitted(self)
+        return Scorer(self.shape_, self.calibration_, -self.offset_)
 
     def score_samples(self, X: npt.ArrayLike) -> Array:
         """Score; 0 is typical, -1 the most unusual 5 % of the normal, lower worse."""
-        return -self._calibrated(self._norm(self._parts(self._validated(X))))
+        return -self.scorer().scores(self._validated(X))
 
     def decision_function(self, X: npt.ArrayLike) -> Array:
         """Score relative to the threshold; negative is an outlier."""
@@ -106,52 +95,13 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Return 1 for an inlier, -1 for an outlier."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def deviations(self, X: npt.ArrayLike) -> Array:
-        """Deviation of each feature from its median, in robust deviations."""
-        return self.scale_(self._validated(X))
-
-    def likeness(self, X: npt.ArrayLike) -> Array:
-        """How much recordings are like each kind of spoiling, greater is more.
-
-        Returns
-        -------
-        array, shape (n_samples, n_kinds)
-            No columns when fitted without spoiled recordings.
-        """
-        scaled = self.deviations(X)
-        if self.discriminants_ is None:
-            return np.empty((len(scaled), 0))
-        return self.discriminants_.likeness(scaled)
-
     def _validated(self, X: npt.ArrayLike) -> Array:
         check_is_fitted(self)
         data: Array = validate_data(self, X, dtype=np.float64, reset=False)
         return data
 
-    def _learn(self, data: Array, spoiled: Array | None) -> None:
-        self.scale_ = fit_scale(data, self.clip)
-        self.cloud_ = fit_cloud(self.scale_(data), self.core)
-        self.discriminants_ = (
-            None
-            if spoiled is None
-            else fit_discriminants(self.cloud_, self.scale_(spoiled))
-        )
-
-    def _parts(self, data: Array) -> Array:
-        """Distance and discriminants, not yet comparable, shape (n, n_kinds + 1)."""
-        scaled = self.scale_(data)
-        distance = self.cloud_.distance(scaled)[:, None]
-        if self.discriminants_ is None:
-            return distance
-        return np.hstack([distance, scaled @ self.discriminants_.directions])
-
-    def _norm(self, parts: Array) -> Array:
-        ratios = np.maximum((parts - self.middles_) / self.widths_, 0.0)
-        return np.asarray((ratios**_NORM).sum(axis=1) ** (1 / _NORM))
-
-    def _calibrated(self, norm: Array) -> Array:
-        middle, unit = self.unit_
-        return (norm - middle) / (unit - middle)
+    def _shape(self, data: Array, spoiled: Array | None) -> Shape:
+        return fit_shape(data, spoiled, core=self.core, clip=self.clip)
 
     def _unseen_parts(self, data: Array, spoiled: Array | None) -> Array:
         """Parts of each row under a fit that has not seen it."""
@@ -160,20 +110,9 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         for fold in range(int(folds.max()) + 1):
             seen = folds != fold
             kept = None if spoiled is None else spoiled[:, seen[: spoiled.shape[1]]]
-            self._learn(data[seen], kept)
-            unseen = self._parts(data[~seen])
+            unseen = self._shape(data[seen], kept).parts(data[~seen])
             if parts is None:
                 parts = np.empty((len(data), unseen.shape[1]))
             parts[~seen] = unseen
         assert parts is not None  # there are at least two rows
         return parts
-
-    def _calibrate(self, parts: Array) -> None:
-        self.middles_ = np.median(parts, axis=0)
-        upper = np.percentile(parts, _UNIT_PERCENTILE, axis=0)
-        self.widths_ = np.maximum(upper - self.middles_, _LEAST_WIDTH)
-        norms = self._norm(parts)
-        middle, unit = np.percentile(norms, (50.0, _UNIT_PERCENTILE))
-        self.unit_ = (float(middle), float(max(unit, middle + _LEAST_WIDTH)))
-        self.sample_ = np.sort(self._calibrated(norms))
-        self.offset_ = -float(np.quantile(self.sample_, 1 - self.flag_rate))

@@ -1,25 +1,18 @@
-"""The parts of the detector: a robust scale, a distance, and discriminants.
+"""What a detector has learnt, and how it scores: plain NumPy, read back in no time.
 
-Each is fitted by a function and holds only NumPy arrays, so that an artifact reads
-the same under every version of NumPy.
+An artifact holds these and nothing of scikit-learn, so that it reads the same under
+every version of NumPy, and a worker that only scores need not load the rest.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.covariance import ledoit_wolf
 
 Array = npt.NDArray[np.float64]
 
-#: Percentiles between which scales are measured, each side of the median by itself,
-#: and the distance in deviations of a normal distribution to either.
-_LOW, _HIGH, _DEVIATIONS = 10.0, 90.0, 1.2816
-#: Smallest scale of one side as a share of the other's.
-_LEAST_SIDE = 0.01
-#: Added to the variances of scaled features: a hundred features from some hundred
-#: recordings make directions that look more certain than they are.
-_RIDGE = 1.0
+#: The greatest of the parts decides, as in the maximum norm, but smoothly.
+_NORM = 8.0
 
 
 @dataclass(frozen=True)
@@ -95,41 +88,78 @@ class Discriminants:
         return likeness
 
 
-def fit_scale(data: Array, clip: float) -> Scale:
-    """Measure medians and deviations, shape (n_samples, n_features)."""
-    low, middle, high = np.percentile(data, (_LOW, 50.0, _HIGH), axis=0)
-    sides = np.stack([middle - low, high - middle]) / _DEVIATIONS
-    sides = np.maximum(sides, _LEAST_SIDE * sides.max(axis=0))
-    below, above = np.where(sides > 0, sides, 1.0)
-    return Scale(middle, below, above, clip)
+@dataclass(frozen=True)
+class Shape:
+    """Where normal recordings lie, and where known spoilings take them."""
+
+    scale: Scale
+    cloud: Cloud
+    discriminants: Discriminants | None
+
+    def parts(self, data: Array) -> Array:
+        """Distance and discriminants, not yet comparable, shape (n, n_kinds + 1)."""
+        scaled = self.scale(data)
+        distance = self.cloud.distance(scaled)[:, None]
+        if self.discriminants is None:
+            return distance
+        return np.hstack([distance, scaled @ self.discriminants.directions])
+
+    def likeness(self, data: Array) -> Array:
+        """How much recordings are like each kind of spoiling, greater is more.
+
+        Returns
+        -------
+        array, shape (n_samples, n_kinds)
+            No columns when fitted without spoiled recordings.
+        """
+        scaled = self.scale(data)
+        if self.discriminants is None:
+            return np.empty((len(scaled), 0))
+        return self.discriminants.likeness(scaled)
 
 
-def fit_cloud(scaled: Array, core: float) -> Cloud:
-    """Fit a covariance on the share `core` of the rows that is most central."""
-    distance = _cloud(scaled).distance(scaled)
-    return _cloud(scaled[distance <= np.quantile(distance, core)])
+@dataclass(frozen=True)
+class Calibration:
+    """What makes the parts comparable, and their norm a score.
 
-
-def fit_discriminants(cloud: Cloud, spoiled: Array) -> Discriminants:
-    """Fit Fisher's discriminant between the cloud and each kind of spoiling.
-
-    Parameters
+    Attributes
     ----------
-    cloud : Cloud
-        Of the normal recordings.
-    spoiled : array, shape (n_kinds, n, n_features)
-        Scaled.
+    middles, widths : arrays, shape (n_kinds + 1,)
+        Median, and 95th percentile above it, of each part in unseen recordings.
+    unit : tuple of float
+        Norms of the parts that have the scores 0 and 1.
     """
-    means = spoiled.mean(axis=1)
-    scatters = np.stack([np.cov(kind.T) for kind in spoiled])
-    ridge = _RIDGE * np.eye(len(cloud.location))
-    shifts = (means - cloud.location)[:, :, None]
-    directions = np.linalg.solve(cloud.covariance + scatters + ridge, shifts)
-    precision = np.linalg.inv(scatters.mean(axis=0) + ridge)
-    return Discriminants(directions[:, :, 0].T, means, precision)
+
+    middles: Array
+    widths: Array
+    unit: tuple[float, float]
+
+    def scores(self, parts: Array) -> Array:
+        """Return anomaly scores: 0 is typical, 1 the most unusual 5 % of the normal."""
+        middle, unit = self.unit
+        return (part_norm(parts, self.middles, self.widths) - middle) / (unit - middle)
 
 
-def _cloud(scaled: Array) -> Cloud:
-    covariance, _ = ledoit_wolf(scaled)
-    precision = np.linalg.pinv(covariance, hermitian=True)
-    return Cloud(scaled.mean(axis=0), covariance, precision)
+@dataclass(frozen=True)
+class Scorer:
+    """A fitted detector without the means to fit one.
+
+    Attributes
+    ----------
+    threshold
+        The anomaly score above which a recording is flagged.
+    """
+
+    shape: Shape
+    calibration: Calibration
+    threshold: float
+
+    def scores(self, data: Array) -> Array:
+        """Return the anomaly score of each row, higher is more anomalous."""
+        return self.calibration.scores(self.shape.parts(data))
+
+
+def part_norm(parts: Array, middles: Array, widths: Array) -> Array:
+    """Return how far each row's parts are from their medians, as one number."""
+    ratios = np.maximum((parts - middles) / widths, 0.0)
+    return np.asarray((ratios**_NORM).sum(axis=1) ** (1 / _NORM))

@@ -55,8 +55,8 @@ _WORDS: dict[str, Callable[[Features], str]] = {
     "humming": lambda f: "noisy: a steady hum",
     "with_music": lambda f: "music or other sounds beside the voice",
     "clipped": lambda f: (
-        f"clipped: {_percent(f['near_peak_share'])} of the samples at "
-        f"the peak of {f['peak_db']:z.0f} dBFS"
+        f"clipped: {_percent(f['near_peak_share'])} of the samples "
+        f"at {f['peak_db']:z.0f} dBFS"
     ),
     "gaps": lambda f: (
         f"gaps: the sound breaks off by {f['steepest_fall_db']:z.0f} dB "

@@ -144,12 +144,14 @@ def _model(name: str, detector: Detector, data: str) -> Model:
         "kinds": list(KINDS),
     }
     sample = detector.sample_
-    return Model(name, version, FEATURE_NAMES, KINDS, detector, sample, card)
+    scorer = detector.scorer()
+    return Model(name, version, FEATURE_NAMES, KINDS, scorer, sample, card)
 
 
 def _version(detector: Detector) -> str:
     """Name what was learnt: the same recordings give the same version."""
-    learnt = (detector.scale_.center, detector.middles_, detector.widths_)
+    fitted = detector.calibration_
+    learnt = (detector.shape_.scale.center, fitted.middles, fitted.widths)
     # Six digits are the same on every processor; the last bits are not.
     digits = ",".join(f"{value:.6g}" for part in learnt for value in part)
     digest = hashlib.sha256(digits.encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from model.estimator import Detector
+from model.geometry import Scorer
 from model.reasons import explain
 
 
@@ -45,9 +45,9 @@ class Model:
     feature_names
         The columns that it expects.
     kinds
-        The kinds of spoiling that its detector knows, in the detector's order.
-    detector
-        The estimator.
+        The kinds of spoiling that its scorer knows, in the scorer's order.
+    scorer
+        What was learnt.
     sample
         Anomaly scores of unseen normal recordings, ascending: what drift is
         measured against.
@@ -59,14 +59,14 @@ class Model:
     version: str
     feature_names: tuple[str, ...]
     kinds: tuple[str, ...]
-    detector: Detector
+    scorer: Scorer
     sample: npt.NDArray[np.float64]
     card: dict[str, Any] = field(default_factory=dict)
 
     @property
     def threshold(self) -> float:
         """The anomaly score above which a recording is flagged."""
-        return -float(self.detector.offset_)
+        return self.scorer.threshold
 
     def judge(self, X: npt.NDArray[np.floating[Any]]) -> list[Verdict]:
         """Judge recordings.
@@ -82,7 +82,7 @@ class Model:
         """
         if not len(X):
             return []
-        scores = -self.detector.score_samples(X)
+        scores = self.scorer.scores(np.asarray(X, np.float64))
         verdicts = [Verdict(False, float(score), "normal", ()) for score in scores]
         for i in np.flatnonzero(scores > self.threshold):
             reasons = self._reasons(X[i])
@@ -90,7 +90,7 @@ class Model:
         return verdicts
 
     def _reasons(self, row: npt.NDArray[np.floating[Any]]) -> tuple[str, ...]:
-        likeness = self.detector.likeness(row[None, :])[0]
+        likeness = self.scorer.shape.likeness(np.asarray(row[None, :], np.float64))[0]
         return explain(_named(self.feature_names, row), _named(self.kinds, likeness))
 
 
