@@ -84,9 +84,9 @@ def test_likeness_names_the_nearest_kind() -> None:
     spoiled = np.stack([data + 5.0, data - 5.0])
     detector = Detector().fit(data, spoiled=spoiled)
     np.testing.assert_array_equal(
-        detector.likeness(data[:20] - 5.0).argmax(axis=1), np.ones(20)
+        detector.shape_.likeness(data[:20] - 5.0).argmax(axis=1), np.ones(20)
     )
 
 
 def test_without_spoiled_examples_there_is_nothing_to_be_like() -> None:
-    assert Detector().fit(cloud(50)).likeness(cloud(3)).shape == (3, 0)
+    assert Detector().fit(cloud(50)).shape_.likeness(cloud(3)).shape == (3, 0)
