@@ -1,7 +1,8 @@
 # Earshot. Each target works from a bare clone with git, make and any Python 3.
 
 PYTHON := .venv/bin/python
-SOURCES := run_flow.py model connectors flows commands demo deploy bench tests
+SOURCES := run_flow.py model connectors flows commands demo deploy bench examples \
+    tests
 COMPILE := sh bootstrap uv pip compile pyproject.toml --quiet --universal \
     --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
     --no-annotate
@@ -42,8 +43,20 @@ format: setup  ## format the code
 evaluate: setup  ## measure the shipped model on spoiled recordings
 	@$(PYTHON) -m bench.evaluate $(ARGS)
 
+chaos: setup  ## five minutes of failing workers and servers; counts every record
+	@$(PYTHON) -m tests.chaos $(ARGS)
+
 bench-audio: setup  ## measure decoding and features
 	@$(PYTHON) -m bench.audio $(ARGS)
+
+bench: setup  ## measure the worker against a plain one and Celery
+	@$(PYTHON) -m bench.run $(ARGS)
+
+bench-short: setup  ## the first rows of bench, in two minutes
+	@$(PYTHON) -m bench.run --short $(ARGS)
+
+bench-discovery: setup  ## measure discovery on a million rows
+	@$(PYTHON) -m bench.discovery $(ARGS)
 
 lock:  ## pin the requirements of pyproject.toml
 	@$(COMPILE) --extra dev -o requirements.lock
@@ -52,4 +65,5 @@ lock:  ## pin the requirements of pyproject.toml
 clean:  ## remove the environment and everything that was made here
 	@rm -rf .venv .bootstrap output build .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup demo test test-all lint format evaluate bench-audio lock clean
+.PHONY: help setup demo test test-all lint format evaluate chaos bench \
+    bench-audio bench-discovery bench-short lock clean
