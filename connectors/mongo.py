@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,8 @@ from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
 from connectors.errors import Unavailable
+from connectors.mongo_fields import FieldNames
+from model.records import MONGO_RECORD_TYPES
 
 #: Seconds for one operation, its retries by the driver included.
 OPERATION_SECONDS = 10.0
@@ -36,10 +38,10 @@ def is_uri(uri: str) -> bool:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
     """Bound an operation's time and turn the driver's exceptions into `Unavailable`."""
     try:
-        with pymongo.timeout(OPERATION_SECONDS):
+        with pymongo.timeout(seconds):
             yield
     except PyMongoError as error:
         raise Unavailable("mongo", error) from error
@@ -88,6 +90,13 @@ class Results:
             found = self._collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})
             return {document["_id"] for document in found}
 
+    def recent_audio(self, count: int) -> list[str]:
+        """Return the audio URLs of the newest results. Raises `Unavailable`."""
+        with translated():
+            found = self._collection.find({}, {"audio_s3_url": 1})
+            newest = found.sort("processed_at", pymongo.DESCENDING).limit(count)
+            return [document["audio_s3_url"] for document in newest]
+
     def upsert(self, documents: Sequence[Document]) -> None:
         """Write results; returns when a majority has them. Raises `Unavailable`."""
         if not documents:
@@ -101,13 +110,25 @@ class Results:
 
 
 class SourceDocuments:
-    """The documents of a Mongo source, as the worker looks them up."""
+    """The documents of a Mongo source, as the worker looks them up.
 
-    def __init__(self, collection: Collection[Document]) -> None:
+    Parameters
+    ----------
+    fields
+        The documents' own names, see `connectors.mongo_fields.FieldNames`.
+    """
+
+    def __init__(
+        self,
+        collection: Collection[Document],
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
         self._collection = collection
+        self._names = FieldNames(fields)
 
     def subjects(self, document_ids: Iterable[str]) -> dict[str, Document]:
-        """Return the documents that still exist, with their two record types only.
+        """Return the documents that still exist, with their subjects only.
 
         Parameters
         ----------
@@ -117,15 +138,20 @@ class SourceDocuments:
         Returns
         -------
         dict
-            By id: ``{record_type: {"subjects": [...]}}``. Raises `Unavailable`.
+            By id: ``{record_type: {"subjects": [...]}}``, in the contract's names
+            whatever the documents' own are. Raises `Unavailable`.
         """
         wanted = [key for text in document_ids for key in _keys(text)]
+        parts = self._names.projection(MONGO_RECORD_TYPES)
         with translated():
-            found = self._collection.find(
-                {"_id": {"$in": wanted}},
-                {"teacher_record": 1, "admin_record": 1},
-            )
-            return {str(document["_id"]): document for document in found}
+            found = self._collection.find({"_id": {"$in": wanted}}, parts)
+            return {str(document["_id"]): self._named(document) for document in found}
+
+    def _named(self, document: Document) -> Document:
+        return {
+            kind: {"subjects": self._names.named_subjects(document, kind)}
+            for kind in MONGO_RECORD_TYPES
+        }
 
 
 def _keys(text: str) -> list[ObjectId | str]:

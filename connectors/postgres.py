@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -47,14 +47,23 @@ class Rows:
         The connection string.
     schema, table
         Its names as they are written in the catalogue; they are quoted here.
+    columns
+        The table's own names of its ``id`` and ``audio_url``, where they differ.
     connections
         How many look-ups may run at once.
     """
 
     def __init__(
-        self, dsn: str, schema: str, table: str, *, connections: int = 2
+        self,
+        dsn: str,
+        schema: str,
+        table: str,
+        *,
+        columns: Mapping[str, str] | None = None,
+        connections: int = 2,
     ) -> None:
         self._name = sql.Identifier(schema, table)
+        self._columns = {"id": "id", "audio_url": "audio_url"} | dict(columns or {})
         self._id_type: str | None = None
         self._pool = ConnectionPool(
             dsn,
@@ -100,8 +109,13 @@ class Rows:
     def _query(self, ids: Sequence[str]) -> dict[str, str | None]:
         # The cast of the parameter, not of the column, lets the primary key serve.
         query = sql.SQL(
-            "SELECT id::text, audio_url FROM {} WHERE id = ANY(%s::text[]::{}[])"
-        ).format(self._name, _catalogue_name(self._key_type()))
+            "SELECT {key}::text, {url} FROM {table} WHERE {key} = ANY(%s::text[]::{}[])"
+        ).format(
+            _catalogue_name(self._key_type()),
+            table=self._name,
+            key=sql.Identifier(self._columns["id"]),
+            url=sql.Identifier(self._columns["audio_url"]),
+        )
         with translated(), self._pool.connection() as connection:
             return dict(connection.execute(query, [list(ids)]).fetchall())
 
@@ -114,13 +128,14 @@ class Rows:
         with translated(), self._pool.connection() as connection:
             row = connection.execute(
                 "SELECT format_type(atttypid, NULL) FROM pg_attribute "
-                "WHERE attrelid = to_regclass(%s) AND attname = 'id' "
+                "WHERE attrelid = to_regclass(%s) AND attname = %s "
                 "AND NOT attisdropped",
-                [self._name.as_string(connection)],
+                [self._name.as_string(connection), self._columns["id"]],
             ).fetchone()
         if row is None:
             name = self._name.as_string()
-            raise Misconfigured(f"postgres: there is no table {name} with an id")
+            key = self._columns["id"]
+            raise Misconfigured(f"postgres: there is no table {name} with {key!r}")
         return str(row[0])
 
 

@@ -20,6 +20,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connectors import mongo, postgres
+from connectors.mongo_fields import FIELDS
+from connectors.postgres_columns import COLUMNS
+from flows.names import names_of
 from model.audio import AudioLimits
 from model.redaction import redact
 
@@ -51,6 +54,13 @@ def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected a queue's https:// or http:// URL")
+    return value
+
+
+def _push_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected a push gateway's http:// or https:// URL")
     return value
 
 
@@ -166,11 +176,22 @@ class Settings(LocalSettings):
     test_date: Annotated[date, BeforeValidator(_real_day)] | None = None
     subject_name: str | None = None
     discovery_batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
+    discovery_overlap_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300
+    message_group_by: Literal["udise", "student_id", "none"] = "none"
+    postgres_columns: Annotated[
+        dict[str, str], NoDecode, BeforeValidator(names_of(COLUMNS))
+    ] = {}
+    mongo_fields: Annotated[
+        dict[str, str], NoDecode, BeforeValidator(names_of(FIELDS))
+    ] = {}
 
     batch_size: Annotated[int, Field(ge=1, le=1_000)] = 32
     max_batch_wait_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 128
+    max_bytes_in_flight: Annotated[int, Field(ge=1)] = 256 * 1024 * 1024
     csv_output_path: Path = Path("output/results.csv")
+    csv_rotate_bytes: Annotated[int, Field(ge=0)] = 0
+    csv_rotate_daily: bool = False
 
     s3_timeout_seconds: Seconds = 60
     s3_connect_timeout_seconds: Seconds = 5
@@ -200,6 +221,8 @@ class Settings(LocalSettings):
     ] = ()
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9108
+    metrics_push_url: Annotated[str, AfterValidator(_push_url)] | None = None
+    metrics_textfile_path: Path | None = None
 
     @field_validator("postgres_dsn", "postgres_table", "mongo_source_collection")
     @classmethod

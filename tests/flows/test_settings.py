@@ -28,10 +28,17 @@ DEFAULTS: dict[str, object] = {
     "TEST_DATE": None,
     "SUBJECT_NAME": None,
     "DISCOVERY_BATCH_SIZE": 500,
+    "DISCOVERY_OVERLAP_SECONDS": 300,
+    "MESSAGE_GROUP_BY": "none",
+    "POSTGRES_COLUMNS": {},
+    "MONGO_FIELDS": {},
     "BATCH_SIZE": 32,
     "MAX_BATCH_WAIT_SECONDS": 1.0,
     "MAX_CONCURRENCY": 128,
+    "MAX_BYTES_IN_FLIGHT": 256 * 1024 * 1024,
     "CSV_OUTPUT_PATH": Path("output/results.csv"),
+    "CSV_ROTATE_BYTES": 0,
+    "CSV_ROTATE_DAILY": False,
     "S3_TIMEOUT_SECONDS": 60,
     "S3_CONNECT_TIMEOUT_SECONDS": 5,
     "S3_SOCK_READ_TIMEOUT_SECONDS": 15,
@@ -55,6 +62,8 @@ DEFAULTS: dict[str, object] = {
     "INFERENCE_PROCESSES": os.cpu_count(),
     "METRICS_HOST": "127.0.0.1",
     "METRICS_PORT": 9108,
+    "METRICS_PUSH_URL": None,
+    "METRICS_TEXTFILE_PATH": None,
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": None,
     "MONGO_SOURCE_COLLECTION": None,
@@ -133,6 +142,12 @@ def test_a_mongo_source_needs_its_collection_and_no_postgres(
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
         ("AUDIO_MAX_BYTES", "64 MiB"),
+        ("DISCOVERY_OVERLAP_SECONDS", "-1"),
+        ("MESSAGE_GROUP_BY", "school"),
+        ("METRICS_PUSH_URL", "pushgateway:9091"),
+        ("POSTGRES_COLUMNS", "audio_url=link"),
+        ("POSTGRES_COLUMNS", '["audio_url"]'),
+        ("MONGO_FIELDS", '{"student_id": 5}'),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(
@@ -143,6 +158,16 @@ def test_a_wrong_value_is_named_with_what_was_expected(
     assert fault.startswith(f"{name}='{value}': ")
     assert "expected" in fault
     assert "\n" not in fault
+
+
+def test_a_column_that_is_not_known_is_named_with_the_closest_that_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POSTGRES_COLUMNS", '{"audio_ulr": "link"}')
+    (fault,) = faults()
+    assert "unknown name 'audio_ulr', did you mean 'audio_url'?" in fault
+    monkeypatch.setenv("POSTGRES_COLUMNS", '{"audio_url": "link"}')
+    assert Settings.load().postgres_columns == {"audio_url": "link"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""Running discovery as users do: from the command line, or through bytewax.run."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import structlog
+from bytewax.dataflow import Dataflow
+from bytewax.run import cli_main
+
+from connectors.errors import Misconfigured, Unavailable
+from connectors.sqs import QueueGone
+from flows.discovery_run import Discovery
+from flows.lease import LeaseHeld, LeaseLost
+from flows.plan import Mode, Order
+from flows.progress import Progress
+from flows.report import report
+from flows.settings import Settings
+from flows.start import fail, load_settings, refuse_bytewax_server, refuse_cluster
+
+log = structlog.get_logger("earshot")
+
+#: Errors that say all there is to say in one line.
+EXPECTED = (Unavailable, Misconfigured, QueueGone, LeaseHeld, LeaseLost)
+
+
+class Process:
+    """A process that runs one discovery.
+
+    Opening it ends the process with 2 when a setting is wrong, and with 1 when
+    something that the run needs is not there.
+    """
+
+    def __init__(
+        self, settings: Settings, order: Order, *, debug: bool = False
+    ) -> None:
+        self._debug, self._began = debug, time.monotonic()
+        try:
+            self._discovery = Discovery(settings, order)
+        except EXPECTED as error:
+            if debug:
+                raise
+            fail(str(error), code=1)
+        self._discovery.ending.install()
+        total = self._discovery.estimate()
+        self._progress = Progress(total, self._discovery.summary)
+
+    def flow(self) -> Dataflow:
+        """Return the run's dataflow; call once."""
+        log.info("discovery_started", **self._discovery.described())
+        self._progress.start()
+        return self._discovery.flow(self._progress.add)
+
+    def end(self) -> int:
+        """Write down how far it came, print the summary, return the exit code.
+
+        0 where every record was sent or skipped, 1 where one failed or the run could
+        not go on, 128 and the signal's number where one ended it.
+        """
+        discovery = self._discovery
+        discovery.save()
+        self._progress.close()
+        summary = discovery.summary()
+        seconds = round(time.monotonic() - self._began, 3)
+        code = discovery.exit_code()
+        log.info("discovery_finished", seconds=seconds, **summary, **discovery.dry())
+        self._report(summary, seconds, succeeded=code == 0)
+        self._say_error(discovery.ending.error)
+        print(orjson.dumps(summary).decode(), flush=True)
+        discovery.finish()
+        discovery.close()
+        return code
+
+    def _report(
+        self, summary: dict[str, Any], seconds: float, *, succeeded: bool
+    ) -> None:
+        settings = self._discovery.settings
+        report(
+            summary,
+            collection=self._discovery.pages.name,
+            seconds=seconds,
+            succeeded=succeeded,
+            push_url=settings.metrics_push_url,
+            textfile=settings.metrics_textfile_path,
+        )
+
+    def _say_error(self, error: BaseException | None) -> None:
+        if error is None:
+            return
+        if self._debug or not isinstance(error, EXPECTED):
+            traceback.print_exception(error)
+        else:
+            print(f"earshot: {error}", file=sys.stderr)
+
+
+def run(settings: Settings, order: Order, *, debug: bool = False) -> int:
+    """Run a discovery in this process and return its exit code."""
+    refuse_bytewax_server()
+    process = Process(settings, order, debug=debug)
+    cli_main(process.flow())
+    return process.end()
+
+
+def flow_of_process(settings: Settings, order: Order) -> Dataflow:
+    """Return a discovery's dataflow for bytewax to run in this process.
+
+    Nothing of ours runs behind bytewax but what is registered for the process's end,
+    and only there can the exit code be set.
+    """
+    refuse_bytewax_server()
+    refuse_cluster("discovery reads in parts side by side with --workers N")
+    process = Process(settings, order)
+
+    def end() -> None:
+        code = process.end()
+        sys.stderr.flush()
+        if code:
+            os._exit(code)
+
+    atexit.register(end)
+    return process.flow()
+
+
+def settings_of(**given: Any) -> Settings:
+    """Return the settings; ends the process with 2 if one is wrong or no date is given.
+
+    Parameters
+    ----------
+    given
+        What a command line says instead of the environment, by the settings' names.
+    """
+    settings = load_settings(**given)
+    if settings.test_date is None:
+        fail("TEST_DATE: missing, expected a date as YYYY-MM-DD (--test-date)", code=2)
+    return settings
+
+
+def order_of(
+    settings: Settings,
+    mode: Mode,
+    *,
+    subject_names: Sequence[str] = (),
+    **more: Any,
+) -> Order:
+    """Return what is to be done; without a subject, that of the settings."""
+    assert settings.test_date is not None, "settings_of has looked"
+    own = (settings.subject_name,) if settings.subject_name else ()
+    return Order(settings.test_date, mode, tuple(subject_names) or own, **more)

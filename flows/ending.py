@@ -1,0 +1,158 @@
+"""Why a run ends before its end: an error, a signal, a lease lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import FrameType
+from typing import Generic, TypeVar
+
+import structlog
+
+from flows.dependencies import Dependencies
+
+log = structlog.get_logger("earshot")
+
+T = TypeVar("T")
+X = TypeVar("X")
+Y = TypeVar("Y")
+
+
+class Stopped(Exception):
+    """The run ends: what was being waited for is not waited for any longer."""
+
+
+class Ending:
+    """Tells every thread of a run that it ends, and keeps why.
+
+    An exception must not leave a step: bytewax would end the process where it stands.
+    The first error is kept, and the flow drains.
+
+    Attributes
+    ----------
+    error
+        What went wrong, None where nothing did.
+    signal
+        The signal that asked for the end, None where none did.
+    """
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self.signal: int | None = None
+        self._event = threading.Event()
+        self._dependencies = Dependencies()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run ends."""
+        return self._event.is_set()
+
+    def fail(self, error: BaseException) -> None:
+        """End the run because of an error; the first one counts."""
+        self.error = self.error or error
+        self._event.set()
+
+    def install(self) -> None:
+        """End the run at SIGTERM and SIGINT, at once at the second one."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns; wait while its system is `Unavailable`.
+
+        Raises
+        ------
+        Stopped
+            When the run ended meanwhile.
+        """
+
+        def unless_stopped() -> T:
+            if self.stopped:
+                raise Stopped
+            return work()
+
+        return self._dependencies.call(unless_stopped)
+
+    def guarded(self, work: Callable[[], T], otherwise: T) -> T:
+        """Return what `work` returns; where it fails, end the run and go on."""
+        try:
+            return work()
+        except Stopped:
+            return otherwise
+        except Exception as error:
+            self.fail(error)
+            return otherwise
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until the run ends; tell whether it does."""
+        return self._event.wait(seconds)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            os._exit(128 + number)
+        self.signal = number
+        log.info("discovery_stopping", signal=signal.Signals(number).name)
+        self._event.set()
+
+
+class Window:
+    """Bounds how many records are on their way at once."""
+
+    def __init__(self, size: int, ending: Ending) -> None:
+        self._size, self._ending = size, ending
+        self._held = 0
+        self._changed = threading.Condition()
+
+    @property
+    def count(self) -> int:
+        """How many are on their way."""
+        return self._held
+
+    def take(self, count: int) -> None:
+        """Wait until so many more fit in; more than the window itself go alone.
+
+        Raises
+        ------
+        Stopped
+            When the run ended meanwhile.
+        """
+        with self._changed:
+            while self._held and self._held + count > self._size:
+                self._changed.wait(_LOOK_AGAIN_SECONDS)
+                if self._ending.stopped:
+                    raise Stopped
+            self._held += count
+
+    def give(self, count: int) -> None:
+        """Let so many out."""
+        with self._changed:
+            self._held -= count
+            self._changed.notify_all()
+
+
+class Concurrent(Generic[X, Y]):
+    """A step that runs in threads; its errors end the run and never leave it."""
+
+    def __init__(
+        self, work: Callable[[X], Iterable[Y]], threads: int, ending: Ending
+    ) -> None:
+        self._work, self._ending = work, ending
+        self._executor = ThreadPoolExecutor(threads)
+
+    def __call__(self, item: X) -> Future[Iterable[Y]]:
+        """Begin the work on an item; nothing comes of it where it fails."""
+        return self._executor.submit(self._guarded, item)
+
+    def close(self) -> None:
+        """Begin no more work."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _guarded(self, item: X) -> Iterable[Y]:
+        return self._ending.guarded(lambda: self._work(item), ())
+
+
+#: Seconds after which one that waits looks whether the run ends.
+_LOOK_AGAIN_SECONDS = 0.2

@@ -1,0 +1,238 @@
+"""What becomes of a record on its way from the source to the queue."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, Protocol
+from uuid import uuid4
+
+import structlog
+from pydantic import ValidationError
+
+from connectors.errors import Unavailable
+from connectors.mongo import Results
+from connectors.pages import Found, Selection
+from connectors.sqs import MAX_BYTES, UNREACHABLE, Message
+from flows.ending import Ending, Stopped, Window
+from flows.memory import Memory, fingerprint
+from flows.watermark import Part
+from model.identity import dedupe_key, result_document_id
+from model.records import DiscoveryRecord
+from model.times import utc_now
+
+log = structlog.get_logger("earshot")
+
+GroupBy = Literal["udise", "student_id", "none"]
+#: Seconds for which a queue that does not answer is asked again.
+QUEUE_PATIENCE_SECONDS = 300.0
+#: What SQS takes as a message group's id.
+_GROUP_ID = re.compile(r"[!-~]{1,128}")
+
+
+class Fate(StrEnum):
+    """What became of a record."""
+
+    SENT = "sent"
+    SKIPPED = "skipped_existing"
+    FAILED = "failed"
+    REMEMBERED = "remembered"  # sent by an earlier run, read again in the overlap
+    WOULD_SEND = "would_send"  # in a dry run
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record stands: the part of its scan, its number and time there."""
+
+    part: Part
+    index: int
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A record that may have to be sent."""
+
+    place: Place
+    record: DiscoveryRecord
+    identity: str
+    version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A record that nothing more happens to."""
+
+    place: Place
+    fate: Fate
+    version: bytes | None = None
+
+
+class Reader:
+    """Makes records of what a source holds.
+
+    Parameters
+    ----------
+    collection
+        The ``source_collection`` of its messages.
+    memory
+        What earlier runs have sent, None where that does not count.
+    """
+
+    def __init__(
+        self, collection: str, selection: Selection, memory: Memory | None
+    ) -> None:
+        self._memory = memory
+        self._common = {
+            "source_collection": collection,
+            "test_date": selection.test_date,
+        }
+
+    def __call__(self, found: Found, place: Place) -> New | Ended:
+        """Return the record, or its end where it needs no look at the results."""
+        now = {"trace_id": uuid4().hex, "discovered_at": utc_now()}
+        try:
+            record = DiscoveryRecord.model_validate(
+                {**self._common, **found.fields, **now}
+            )
+        except ValidationError as error:
+            key = found.fields.get("source_record_id")
+            log.error("record_failed", source_record_id=key, reason=_reason(error))
+            return Ended(place, Fate.FAILED)
+        identity = result_document_id(dedupe_key(record))
+        version = fingerprint(identity, found.at)
+        if self._memory is not None and version in self._memory:
+            return Ended(place, Fate.REMEMBERED)
+        return New(place, record, identity, version)
+
+
+class Check:
+    """Looks up which records have a result, one query a page."""
+
+    def __init__(self, results: Results, ending: Ending) -> None:
+        self._results, self._ending = results, ending
+
+    def __call__(self, page: Sequence[New | Ended]) -> list[New | Ended]:
+        """Return the page, with an end for each record that has a result."""
+        ids = [item.identity for item in page if isinstance(item, New)]
+        existing = self._ending.call(lambda: self._results.existing(ids))
+        return [
+            Ended(item.place, Fate.SKIPPED)
+            if isinstance(item, New) and item.identity in existing
+            else item
+            for item in page
+        ]
+
+
+class Sends(Protocol):
+    """What sends messages, see `connectors.sqs.Sender`."""
+
+    @property
+    def fifo(self) -> bool:
+        """Whether the queue keeps order."""
+        ...
+
+    def send(self, messages: Sequence[Message]) -> dict[int, str]:
+        """Send messages; return the code of each that was not confirmed."""
+        ...
+
+
+class Send:
+    """Sends records; each that SQS has not confirmed in the end has failed.
+
+    Parameters
+    ----------
+    group_by
+        The field that makes the message group; see `message`.
+    window
+        Bounds what is sent and not yet written down, None where nothing is.
+    """
+
+    def __init__(
+        self,
+        sender: Sends,
+        ending: Ending,
+        *,
+        group_by: GroupBy = "none",
+        window: Window | None = None,
+        patience: float = QUEUE_PATIENCE_SECONDS,
+    ) -> None:
+        self._sender, self._ending = sender, ending
+        self._group_by, self._window, self._patience = group_by, window, patience
+
+    def __call__(self, batch: Sequence[New]) -> list[Ended]:
+        """Return the end of each record; none where the run ends before it is sent."""
+        if self._ending.stopped:
+            raise Stopped
+        if self._window is not None:
+            self._window.take(len(batch))
+        messages = [self.message(item) for item in batch]
+        failed = self._send(messages)
+        return [self._end(item, failed.get(i)) for i, item in enumerate(batch)]
+
+    def message(self, item: New) -> Message:
+        """Return a record's message.
+
+        On a FIFO queue it has a deduplication id and always a group, its own where
+        its field is empty: records without a school do not wait for each other.
+        """
+        group = group_id(item.record, self._group_by)
+        if not self._sender.fifo:
+            return Message(item.record.to_message(), group_id=group)
+        return Message(
+            item.record.to_message(),
+            group_id=group or item.identity,
+            deduplication_id=f"{item.identity}-{item.version.hex()}",
+        )
+
+    def _send(self, messages: Sequence[Message]) -> dict[int, str]:
+        """Send; an outage of the queue is waited out, and a message that is too big."""
+        failed = {
+            index: "MessageTooLong"
+            for index, message in enumerate(messages)
+            if message.size() > MAX_BYTES
+        }
+        left = [index for index in range(len(messages)) if index not in failed]
+        deadline = time.monotonic() + self._patience
+        while left:
+            answer = self._sender.send([messages[index] for index in left])
+            codes = {left[index]: code for index, code in answer.items()}
+            failed |= codes
+            left = [index for index, code in codes.items() if code == UNREACHABLE]
+            if left and (self._ending.stopped or time.monotonic() > deadline):
+                self._ending.fail(Unavailable("sqs", "the queue took no message"))
+                return failed
+            failed = {i: code for i, code in failed.items() if i not in left}
+        return failed
+
+    def _end(self, item: New, code: str | None) -> Ended:
+        if code is None:
+            return Ended(item.place, Fate.SENT, item.version)
+        log.error("record_not_sent", reason=code, record=item.record.message_fields())
+        return Ended(item.place, Fate.FAILED, item.version)
+
+
+def pass_by(batch: Sequence[New]) -> list[Ended]:
+    """Return the end of records in a dry run."""
+    return [Ended(item.place, Fate.WOULD_SEND) for item in batch]
+
+
+def group_id(record: DiscoveryRecord, group_by: GroupBy) -> str | None:
+    """Return a record's message group: a digest where SQS takes no such name."""
+    value = None if group_by == "none" else getattr(record, group_by)
+    if not value or _GROUP_ID.fullmatch(value):
+        return value or None
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _reason(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_context=False)
+    return "; ".join(
+        f"{fault['loc'][0] if fault['loc'] else 'record'}: {fault['msg']}"
+        for fault in faults
+    )

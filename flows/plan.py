@@ -1,0 +1,157 @@
+"""What a run reads: from the beginning, from the watermark, or where one was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+from connectors.pages import Pages, Selection, Span
+from flows.ledger import Scan
+from flows.memory import Memory
+from flows.watermark import Part, divided, text_of, time_of
+
+log = structlog.get_logger("earshot")
+
+Mode = Literal["one_time", "backfill", "incremental"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run of discovery is asked to do.
+
+    Attributes
+    ----------
+    subject_names
+        Each is a scan with a watermark of its own; none stands for all subjects.
+    since
+        Records from this time on, whatever the watermark says.
+    workers
+        Parts that are read at once.
+    restart
+        Whether a backfill that was cut short begins anew.
+    force
+        Whether to take the lease from a run that holds it.
+    """
+
+    test_date: date
+    mode: Mode = "one_time"
+    subject_names: tuple[str, ...] = ()
+    record_types: tuple[str, ...] = ()
+    since: datetime | None = None
+    max_records: int | None = None
+    workers: int = 1
+    dry_run: bool = False
+    restart: bool = False
+    force: bool = False
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the run goes by the watermark and may move it."""
+        return self.mode != "one_time"
+
+    def selections(self) -> list[Selection]:
+        """Return what each scan of the run selects."""
+        names: Sequence[str | None] = self.subject_names or (None,)
+        return [Selection(self.test_date, name, self.record_types) for name in names]
+
+    def lasting(self) -> dict[str, Any]:
+        """Return what must be the same for a run to go on where another was killed."""
+        return {"mode": self.mode, "since": self.since and text_of(self.since)}
+
+
+def state_key(source: str, collection: str, selection: Selection) -> str:
+    """Return the ``_id`` of a scan's state document.
+
+    A selection of record types has one of its own: the watermark must not pass the
+    records of the other types.
+    """
+    parts: list[object] = [source, collection, selection.test_date.isoformat()]
+    parts.append(selection.subject_name)
+    if selection.record_types:
+        parts.append(sorted(selection.record_types))
+    return orjson.dumps(parts).decode()
+
+
+def described(source: str, collection: str, selection: Selection) -> dict[str, Any]:
+    """Return what a state document says of its scan for people."""
+    return {
+        "source_type": source,
+        "source_collection": collection,
+        "test_date": selection.test_date.isoformat(),
+        "subject_name": selection.subject_name,
+    }
+
+
+def plan_scan(
+    order: Order,
+    source: str,
+    pages: Pages,
+    selection: Selection,
+    state: Mapping[str, Any],
+    overlap: timedelta,
+) -> Scan:
+    """Return the scan of a selection.
+
+    Parameters
+    ----------
+    state
+        The scan's document, empty where there is none.
+    overlap
+        How long before the place that was reached records are read again: what was
+        committed late lies there. What was sent is remembered.
+    """
+    reached = time_of(state.get("watermark"))
+    left = _left_over(order, state)
+    fresh = order.mode != "incremental" and not left
+    spans = _resumed(left, pages, overlap)
+    if not left:
+        start = None if fresh or reached is None else reached - overlap
+        spans = _spans(order, pages, selection, order.since or start)
+    return Scan(
+        state_key(source, pages.name, selection),
+        selection,
+        [Part(span) for span in spans],
+        Memory(() if fresh else state.get("remembered") or ()),
+        described(source, pages.name, selection),
+        order.lasting(),
+        reached,
+        moves=order.keeps_state
+        and not order.dry_run
+        and (order.since is None or (reached is not None and order.since <= reached)),
+    )
+
+
+def _left_over(order: Order, state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the parts of a run that was cut short and that this one goes on with."""
+    scan = state.get("scan") or {}
+    same = all(scan.get(name) == value for name, value in order.lasting().items())
+    if not scan or not same or order.restart or not order.keeps_state:
+        return []
+    log.warning("discovery_resumed", mode=order.mode, left_at=state.get("updated_at"))
+    return list(scan["parts"])
+
+
+def _resumed(
+    parts: Sequence[Mapping[str, Any]], pages: Pages, overlap: timedelta
+) -> list[Span]:
+    spans = []
+    for part in parts:
+        start, end, at = (time_of(part[name]) for name in ("start", "end", "at"))
+        if at is not None and (part["dated"] or pages.orders_undated):
+            start = max(start or at - overlap, at - overlap)
+        spans.append(Span(part["dated"], start, end))
+    return spans
+
+
+def _spans(
+    order: Order, pages: Pages, selection: Selection, start: datetime | None
+) -> list[Span]:
+    dated = Span(True, start)
+    bounds = pages.bounds(selection) if order.workers > 1 else None
+    undated = [Span(False, start)] if pages.has_undated else []
+    return [*undated, *divided(dated, bounds, order.workers)]

@@ -1,0 +1,132 @@
+"""The watermark's bookkeeping: to the last record such that all before it are done."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.pages import Span
+from flows.memory import MAX_REMEMBERED, Memory, fingerprint
+from flows.watermark import Part, Prefix, divided, text_of, time_of, watermark
+
+NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
+TIMES = st.integers(0, 5).map(lambda seconds: NINE + timedelta(seconds=seconds))
+MOMENTS = st.datetimes(timezones=st.just(UTC))
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> tuple[list[datetime], list[bool], list[int]]:
+    """Give times in order, which of them are done, and the order of their ends."""
+    times = sorted(draw(st.lists(TIMES, max_size=30)))
+    done = draw(st.lists(st.booleans(), min_size=len(times), max_size=len(times)))
+    return times, done, draw(st.permutations(range(len(times))))
+
+
+@given(rows(), st.data())
+def test_it_moves_to_the_last_record_such_that_all_before_it_are_done(
+    row: tuple[list[datetime], list[bool], list[int]], data: st.DataObject
+) -> None:
+    times, done, order = row
+    ended = order[: data.draw(st.integers(0, len(order)))]
+    prefix = Prefix()
+    for index in ended:
+        prefix.end(index, times[index], done=done[index])
+    count = 0
+    while count < len(times) and count in ended and done[count]:
+        count += 1
+    assert prefix.count == count
+    assert prefix.at == (times[count - 1] if count else None)
+
+
+@given(rows())
+def test_it_never_moves_back(row: tuple[list[datetime], list[bool], list[int]]) -> None:
+    times, done, order = row
+    prefix = Prefix()
+    seen = [NINE]
+    for index in order:
+        prefix.end(index, times[index], done=done[index])
+        seen.append(prefix.at or NINE)
+    assert seen == sorted(seen)
+
+
+def test_what_lies_behind_a_failure_takes_no_memory() -> None:
+    prefix = Prefix()
+    prefix.end(0, NINE, done=False)
+    for index in range(1, 1000):
+        prefix.end(index, NINE, done=True)
+    assert (prefix.count, prefix.at, prefix._early) == (0, None, {})
+
+
+@given(MOMENTS, MOMENTS)
+def test_texts_compare_as_times_do(one: datetime, other: datetime) -> None:
+    assert (text_of(one) < text_of(other)) is (one < other)
+    assert time_of(text_of(one)) == one
+    assert len(text_of(one)) == len(text_of(other))
+
+
+def part(seconds: int | None, *, dated: bool = True, total: int | None = None) -> Part:
+    """Return a part that has come to a time, of so many records as far as is known."""
+    found = Part(Span(dated), total=total)
+    if seconds is not None:
+        found.prefix.end(0, NINE + timedelta(seconds=seconds), done=True)
+    return found
+
+
+def test_there_is_none_before_what_has_no_time_is_done() -> None:
+    assert watermark([part(5, dated=False), part(3, total=1)]) is None
+    assert watermark([part(5, dated=False, total=1), part(3)]) == part(3).prefix.at
+
+
+def test_it_is_that_of_the_first_part_that_is_not_done() -> None:
+    parts = [part(1, total=1), part(2), part(9, total=1)]
+    assert watermark(parts) == part(2).prefix.at
+    assert watermark([part(1, total=1), part(None), part(9)]) == part(1).prefix.at
+
+
+def test_an_empty_part_leaves_it_to_the_others() -> None:
+    assert watermark([part(1, total=1), part(None, total=0)]) == part(1).prefix.at
+    assert watermark([part(None, dated=False, total=0), part(None, total=0)]) is None
+
+
+@given(MOMENTS, MOMENTS, st.integers(1, 9), st.data())
+def test_the_parts_of_a_span_hold_each_time_once(
+    one: datetime, other: datetime, count: int, data: st.DataObject
+) -> None:
+    bounds = min(one, other), max(one, other)
+    spans = divided(Span(), bounds, count)
+    assert (spans[0].start, spans[-1].end) == (None, None)
+    at = data.draw(MOMENTS)
+    holding = [
+        span
+        for span in spans
+        if (span.start is None or span.start <= at)
+        and (span.end is None or at < span.end)
+    ]
+    assert len(holding) == 1
+
+
+def test_what_was_sent_is_remembered_until_its_part_has_gone_on() -> None:
+    memory, one = Memory(), part(0)
+    prints = [fingerprint(str(number), NINE) for number in range(3)]
+    for second, version in enumerate(prints):
+        memory.add(one, {version: NINE + timedelta(seconds=second)})
+    memory.forget({one: NINE + timedelta(seconds=1), None: None})
+    later = Memory(memory.kept())
+    assert [version in later for version in prints] == [False, True, True]
+
+
+def test_another_version_of_a_record_is_not_the_one_remembered() -> None:
+    assert fingerprint("a", NINE) != fingerprint("a", NINE + timedelta(microseconds=1))
+
+
+def test_the_oldest_is_forgotten_beyond_the_limit() -> None:
+    memory, one = Memory(), part(0)
+    generator = random.Random(0)
+    for _ in range(3):
+        full = {generator.randbytes(8): NINE for _ in range(MAX_REMEMBERED // 2)}
+        memory.add(one, full)
+    memory.forget({one: None})
+    assert sum(len(leaf["sent"]) for leaf in memory.kept()) == MAX_REMEMBERED * 8
