@@ -1,0 +1,177 @@
+"""``make bench``: every row of docs/performance.md, in pairs, in one run.
+
+The last line of stdout is one JSON object; the exit code is 1 when a row misses its
+goal by more than a tenth. ``--short`` does the first four rows, ``--write`` writes
+docs/performance.md and its plot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median, quantiles
+
+import orjson
+
+from bench import parts
+from bench.load import Load
+from bench.parts import Run
+from bench.report import Row, write
+
+#: By how much a row may miss its goal on a shared machine.
+SLACK = 0.1
+
+
+def is_ok(row: Row) -> bool:
+    """Tell whether a goal was reached, or missed by no more than the slack."""
+    if row.at_least:
+        return row.reached >= row.goal * (1 - SLACK)
+    return row.reached <= row.goal * (1 + SLACK)
+
+
+def middle(runs: list[dict[str, Run]], who: str, what: str) -> float:
+    """Return the median over the runs of one program's figure."""
+    return float(median(getattr(run[who], what) for run in runs))
+
+
+def pipeline_rows(load: Load, rounds: int) -> list[Row]:
+    """Measure whole recordings against two plain workers."""
+    urls = load.put_audio(10, "wav")
+    runs = [parts.pipeline(load, 400, 60, urls) for _ in range(rounds)]
+    ours, plain = middle(runs, "earshot", "cpu"), middle(runs, "plain", "cpu")
+    rate, theirs = middle(runs, "earshot", "rate"), middle(runs, "plain", "rate")
+    first, later = middle(runs, "earshot", "first"), middle(runs, "plain", "first")
+    return [
+        Row(
+            "CPU a recording, plain over ours",
+            plain / ours,
+            9,
+            True,
+            f"{1e3 * ours:.1f} ms, plain {1e3 * plain:.1f} ms",
+        ),
+        Row(
+            "recordings a second, ours over two plain workers",
+            rate / theirs,
+            7,
+            True,
+            f"{rate:.0f}, plain {theirs:.0f}",
+        ),
+        Row("start to first result, s", first, 2, False, f"plain {later:.1f} s"),
+        Row("memory of the parent, MiB", middle(runs, "earshot", "parent"), 180, False),
+        Row("memory of a child, MiB", middle(runs, "earshot", "child"), 110, False),
+    ]
+
+
+def transport_rows(load: Load, rounds: int) -> list[Row]:
+    """Measure messages without work against Celery's empty tasks."""
+    runs = [parts.transport(load, 3000) for _ in range(rounds)]
+    rate, theirs = middle(runs, "earshot", "rate"), middle(runs, "celery", "rate")
+    ours, celery = middle(runs, "earshot", "cpu"), middle(runs, "celery", "cpu")
+    plain = middle(runs, "plain", "rate")
+    return [
+        Row(
+            "transport, messages a second, ours over Celery",
+            rate / theirs,
+            3,
+            True,
+            f"{rate:.0f}, Celery {theirs:.0f}, plain {plain:.0f}",
+        ),
+        Row(
+            "transport, CPU a message, Celery over ours",
+            celery / ours,
+            3,
+            True,
+            f"{1e3 * ours:.2f} ms, Celery {1e3 * celery:.2f} ms",
+        ),
+    ]
+
+
+def idle_rows(load: Load) -> list[Row]:
+    """Measure an idle worker, and single recordings that it is given."""
+    urls = load.put_audio(10, "wav")
+    idle = parts.idle(load, urls, seconds=60, singles=60)
+    cuts = quantiles(idle.latencies, n=100)
+    return [
+        Row("one recording at an idle worker, p50, s", cuts[49], 0.4, False),
+        Row("one recording at an idle worker, p99, s", cuts[98], 1.5, False),
+        Row("idle: share of one core, %", 100 * idle.cpu_share, 2, False),
+        Row("idle: SQS requests a minute", idle.requests_per_minute, 4, False),
+    ]
+
+
+def depth_rows(load: Load) -> list[Row]:
+    """Measure what a deep queue costs."""
+    shallow = parts.rate_at_depth(load, 1_000, 800)
+    deep = parts.rate_at_depth(load, 100_000, 800)
+    return [
+        Row(
+            "SQS requests a message, deep queue",
+            parts.requests_per_message(load, 3_000),
+            0.25,
+            False,
+        ),
+        Row(
+            "throughput at 100,000 queued over 1,000",
+            deep / shallow,
+            0.9,
+            True,
+            f"{deep:.0f} and {shallow:.0f} messages a second",
+        ),
+    ]
+
+
+def soak_rows(load: Load) -> list[Row]:
+    """Measure the growth of the memory over 50,000 short recordings."""
+    found = parts.soak(load, 50_000)
+    growth = 100 * (found["late_mib"] / found["early_mib"] - 1)
+    memory = f"{found['early_mib']:.0f} to {found['late_mib']:.0f} MiB, all processes"
+    return [Row("growth over a soak of 50,000, %", growth, 5, False, memory)]
+
+
+def main() -> int:
+    """Run the benchmark and return its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="the first four rows")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of each part")
+    parser.add_argument("--write", action="store_true", help="write the document")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, Load(Path(folder)) as load:
+        measures: list[Callable[[], list[Row]]] = [
+            lambda: pipeline_rows(load, 3 if asked.short else asked.rounds),
+            lambda: transport_rows(load, 2 if asked.short else asked.rounds),
+        ]
+        if not asked.short:
+            measures += [
+                lambda: idle_rows(load),
+                lambda: depth_rows(load),
+                lambda: soak_rows(load),
+            ]
+        rows = [row for measure in measures for row in told(measure())]
+    if asked.write:
+        write(rows, Path("docs"))
+    figures = {row.name: round(row.reached, 3) for row in rows}
+    missed = [row.name for row in rows if not is_ok(row)]
+    machine = f"{platform.machine()}, Python {platform.python_version()}"
+    line = {"figures": figures, "missed": missed, "machine": machine}
+    print(orjson.dumps(line).decode())
+    return 1 if missed else 0
+
+
+def told(rows: list[Row]) -> list[Row]:
+    """Say on stderr what was reached, as soon as it was."""
+    for row in rows:
+        sign = "≥" if row.at_least else "≤"
+        print(
+            f"{'ok  ' if is_ok(row) else 'MISS'} {row.name}: {row.reached:.3g} "
+            f"({sign} {row.goal:g}) {row.partner}",
+            file=sys.stderr,
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
