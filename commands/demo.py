@@ -28,7 +28,7 @@ def demo(
     try:
         from demo.report import Report
         from demo.run import DemoFailed, play
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise CommandFailed(
             f"the demo is not installed: {error} (make setup)"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +51,10 @@ def train(
     manifest: Annotated[
         Path | None, typer.Option(help="A CSV file with a column `path`.")
     ] = None,
+    results: Annotated[
+        int | None,
+        typer.Option(min=20, help="The last so many recordings in the results."),
+    ] = None,
     name: Annotated[str, typer.Option(help="The model's name in results.")] = "earshot",
     flag_rate: Annotated[
         float,
@@ -68,18 +73,24 @@ def train(
     from model.training import TrainingError, audio_files, read_manifest
     from model.training import train as fit
 
-    if (audio is None) is (manifest is None):
-        raise typer.BadParameter("expected one of --audio DIR and --manifest CSV")
+    if sum(given is not None for given in (audio, manifest, results)) != 1:
+        raise typer.BadParameter("expected one of --audio, --manifest and --results")
     settings = load_local_settings()
     try:
-        paths = audio_files(audio) if audio else read_manifest(manifest or Path())
-        trained = fit(
-            paths,
-            name=name,
-            flag_rate=flag_rate,
-            limits=settings.audio_limits(),
-            progress=_progress,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            if results:
+                paths = _recent(results, Path(folder))
+            else:
+                paths = (
+                    audio_files(audio) if audio else read_manifest(manifest or Path())
+                )
+            trained = fit(
+                paths,
+                name=name,
+                flag_rate=flag_rate,
+                limits=settings.audio_limits(),
+                progress=_progress,
+            )
     except (TrainingError, ManifestError, OSError) as error:
         raise CommandFailed(str(error)) from error
     save_model(trained.model, output)
@@ -121,6 +132,13 @@ def evaluate(
 
 def _print(value: dict[str, Any]) -> None:
     print(orjson.dumps(value, default=str).decode(), flush=True)
+
+
+def _recent(count: int, folder: Path) -> list[Path]:
+    from flows.archive import fetch_recent
+    from flows.start import load_settings
+
+    return fetch_recent(load_settings(), count, folder)
 
 
 def _progress(paths: Iterable[Path]) -> Iterable[Path]:

@@ -32,7 +32,7 @@ SPOILED_EVERY = 5
 _SUBJECTS = (("Hindi", "hi", HINDI), ("English", "en", ENGLISH))
 
 #: The files' formats, in turn; phones send mostly wav.
-_SUFFIXES = ("wav", "wav", "flac", "wav", "ogg", "wav", "wav", "mp3")
+_SUFFIXES = ("wav", "flac", "wav", "wav", "ogg", "wav", "wav", "mp3", "wav")
 
 #: Timbres of espeak-ng that pass for children when the pitch is high.
 _VARIANTS = ("f1", "f2", "f3", "f4", "f5", "m3", "adam", "klatt4")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import matplotlib
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from demo.pupils import Kind
 from demo.run import Played
+from model.outcomes import Status
 
 matplotlib.use("Agg")
 
@@ -28,7 +30,7 @@ _WHAT = {
     "completed": "judged by the model",
     "skipped_existing": "had a result from yesterday",
     "skipped_ineligible": "deleted from its source after discovery",
-    "failed_pre_inference": "its audio does not exist: in the dead-letter queue",
+    "failed_pre_inference": "no such audio: in the dead-letter queue",
     "malformed": "no record: in the quarantine file",
 }
 
@@ -92,7 +94,6 @@ class Report:
         axes.text(1.0, len(scores) - 0.45, " flagged from here", color="0.3")
         axes.set_yticks(range(len(scores)), [_words(kind) for kind in scores])
         axes.set_ylim(-0.6, len(scores) - 0.1)
-        axes.set_xscale("symlog")
         axes.set_xlabel("anomaly score")
         axes.spines[["top", "right"]].set_visible(False)
         figure.tight_layout()
@@ -100,11 +101,14 @@ class Report:
         plt.close(figure)
 
     def _ends(self) -> Table:
-        table = Table(title=f"{self._played.sent} messages sent", title_justify="left")
+        table = Table(
+            title=f"{self._played.sent} messages were sent", title_justify="left"
+        )
         table.add_column("outcome")
         table.add_column("records", justify="right")
         table.add_column("")
-        for status, count in {**self._outcomes, "malformed": self._malformed}.items():
+        ends = {**self._outcomes, "malformed": self._malformed}
+        for status, count in ends.items():
             table.add_row(status, str(count), _WHAT.get(status, ""))
         return table
 
@@ -127,7 +131,7 @@ class Report:
         found: dict[str, list[Any]] = defaultdict(list)
         for result in self._played.results:
             found[self._played.kinds[result["audio_s3_url"]]].append(result[name])
-        return dict(sorted(found.items(), key=lambda pair: pair[0] != "normal"))
+        return {kind: found[kind] for kind in get_args(Kind) if kind in found}
 
 
 def _outcomes(path: Path) -> dict[str, int]:
@@ -137,7 +141,8 @@ def _outcomes(path: Path) -> dict[str, int]:
             row["result_document_id"]: row["processing_status"]
             for row in csv.DictReader(file)
         }
-    return dict(Counter(last.values()))
+    counts = Counter(last.values())
+    return {s.value: counts[s] for s in Status if counts[s]}
 
 
 def _words(kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -19,14 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from connectors.local import local_services
 from demo.pupils import Recording, recordings
-from demo.stage import (
-    DATABASE,
-    DOCUMENTS,
-    TABLE,
-    TEST_DATE,
-    Row,
-    Stage,
-)
+from demo.stage import DATABASE, DOCUMENTS, TABLE, TEST_DATE, Row, Stage
+from flows.processes import work
 
 ROOT = Path(__file__).parents[1]
 _LOOK_AGAIN_SECONDS = 0.2
@@ -167,19 +162,29 @@ def _work(
     stage: Stage, played: Played, environment: dict[str, str], progress: Progress
 ) -> None:
     judging = progress.add_task("The worker judges", total=len(stage.kinds))
-    command = [sys.executable, "run_flow.py", "worker", "--until-empty"]
-    with (played.folder / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
-        try:
-            while worker.poll() is None:
-                progress.update(judging, completed=len(stage.results()))
-                time.sleep(_LOOK_AGAIN_SECONDS)
-        finally:
-            worker.terminate()
-            worker.wait()
+    log = played.folder / "worker.log"
+    worker = multiprocessing.get_context("spawn").Process(
+        target=_worker, args=(environment, log)
+    )
+    worker.start()
+    try:
+        while worker.is_alive():
+            progress.update(judging, completed=len(stage.results()))
+            worker.join(_LOOK_AGAIN_SECONDS)
+    finally:
+        worker.terminate()
+        worker.join()
     progress.update(judging, completed=len(stage.results()))
-    if worker.returncode:
-        raise DemoFailed(f"the worker ended with {worker.returncode}: see {log.name}")
+    if worker.exitcode:
+        raise DemoFailed(f"the worker ended with {worker.exitcode}: see {log}")
+
+
+def _worker(environment: dict[str, str], log: Path) -> None:
+    """Be a worker until the queue is empty, or until the demo is no more."""
+    os.environ.update(environment)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    work(0)
 
 
 @contextmanager
