@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from connectors.sqs import Consumer
 from flows.dependencies import Dependencies
+from flows.drift import DriftWatch
 from flows.telemetry import Tally
 from model.detector import Model
 
@@ -35,10 +36,15 @@ class WorkerCollector(Collector):
     """Reads a worker's counts at each scrape."""
 
     def __init__(
-        self, consumer: Consumer, tally: Tally, dependencies: Dependencies, model: Model
+        self,
+        consumer: Consumer,
+        tally: Tally,
+        dependencies: Dependencies,
+        model: Model,
+        drift: DriftWatch,
     ) -> None:
         self._consumer, self._tally = consumer, tally
-        self._dependencies, self._model = dependencies, model
+        self._dependencies, self._model, self._drift = dependencies, model, drift
 
     def collect(self) -> Iterable[Metric]:
         """Return every metric as it is now."""
@@ -57,6 +63,11 @@ class WorkerCollector(Collector):
             "earshot_dependencies_down",
             "Outside systems that do not answer now.",
             value=len(self._dependencies.down),
+        )
+        yield GaugeMetricFamily(
+            "earshot_score_drift",
+            "Largest difference of the scores' distribution from the training's.",
+            value=self._drift.verdict.statistic,
         )
         yield InfoMetricFamily(
             "earshot_model",
