@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from connectors.errors import Unavailable
-from connectors.sqs import Message, Sender
+from connectors.sqs import MAX_BYTES, UNREACHABLE, Message, Sender
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-#: Entries in one ``PublishBatch``, see the SNS API reference.
+log = structlog.get_logger("earshot")
+
+#: Entries in one ``PublishBatch``, and their bytes together, see the SNS quotas.
 MAX_ENTRIES = 10
+MAX_TOPIC_BYTES = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,12 @@ class Announcement:
     body: str
     id: str
     names: dict[str, str]
+
+    def size(self) -> int:
+        """Return the bytes that count towards a request's limit."""
+        return len(self.body.encode()) + sum(
+            len(name) + len(text.encode()) for name, text in self.names.items()
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Return the names as message attributes; empty ones are left out."""
@@ -36,10 +46,10 @@ class Announcement:
 
 
 class Announcer(Protocol):
-    """Takes announcements."""
+    """Takes announcements; one that can never go is logged and passed over."""
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
-        """Return when all are confirmed. Raises `Unavailable`."""
+        """Return when all are confirmed or refused. Raises `Unavailable`."""
         ...
 
 
@@ -50,21 +60,24 @@ class QueueAnnouncer:
         self._sender = sender
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
-        """Return when all are confirmed. Raises `Unavailable`."""
+        """Return when all are confirmed or refused. Raises `Unavailable`."""
         fifo = self._sender.fifo
-        failed = self._sender.send(
-            [
-                Message(
-                    one.body,
-                    one.attributes(),
-                    group_id=one.id if fifo else None,
-                    deduplication_id=one.id if fifo else None,
-                )
-                for one in announcements
-            ]
-        )
-        if failed:
-            raise Unavailable("result queue", next(iter(failed.values())))
+        messages = {
+            one.id: Message(
+                one.body,
+                one.attributes(),
+                group_id=one.id if fifo else None,
+                deduplication_id=one.id if fifo else None,
+            )
+            for one in announcements
+        }
+        small = [i for i, message in messages.items() if message.size() <= MAX_BYTES]
+        failed = self._sender.send([messages[i] for i in small])
+        if UNREACHABLE in failed.values():
+            raise Unavailable("result queue", "it cannot be reached")
+        _log_refused(sorted(set(messages) - set(small)), "too large")
+        for index, code in failed.items():
+            _log_refused([small[index]], code)
 
 
 class TopicAnnouncer:
@@ -74,9 +87,18 @@ class TopicAnnouncer:
         self._client, self._topic_arn = client, topic_arn
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
-        """Return when all are confirmed. Raises `Unavailable`."""
-        for start in range(0, len(announcements), MAX_ENTRIES):
-            self._publish(announcements[start : start + MAX_ENTRIES])
+        """Return when all are confirmed or refused. Raises `Unavailable`."""
+        chunk: list[Announcement] = []
+        for one in announcements:
+            if one.size() > MAX_TOPIC_BYTES:
+                _log_refused([one.id], "too large")
+                continue
+            if len(chunk) == MAX_ENTRIES or _size([*chunk, one]) > MAX_TOPIC_BYTES:
+                self._publish(chunk)
+                chunk = []
+            chunk.append(one)
+        if chunk:
+            self._publish(chunk)
 
     def _publish(self, announcements: Sequence[Announcement]) -> None:
         fifo = self._topic_arn.endswith(".fifo")
@@ -97,5 +119,16 @@ class TopicAnnouncer:
             )
         except (ClientError, BotoCoreError) as error:
             raise Unavailable("result topic", error) from error
-        if answer.get("Failed"):
-            raise Unavailable("result topic", answer["Failed"][0].get("Code"))
+        for entry in answer.get("Failed", ()):
+            if not entry.get("SenderFault"):
+                raise Unavailable("result topic", entry.get("Code"))
+            _log_refused([announcements[int(entry["Id"])].id], str(entry.get("Code")))
+
+
+def _size(announcements: Sequence[Announcement]) -> int:
+    return sum(one.size() for one in announcements)
+
+
+def _log_refused(ids: Sequence[str], code: str) -> None:
+    for one in ids:
+        log.error("announcement_refused", result_document_id=one, code=code)

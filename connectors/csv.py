@@ -6,7 +6,9 @@ import csv
 import fcntl
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -25,12 +27,38 @@ def neutralised(cell: str) -> str:
     return FORMULA_MARK + cell if cell.startswith(FORMULA_STARTS) else cell
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """When a file is put aside for a new one: never by default.
+
+    Attributes
+    ----------
+    bytes
+        Before it would grow beyond so many; 0 for never.
+    daily
+        Before the first row of another day, in UTC.
+    """
+
+    bytes: int = 0
+    daily: bool = False
+
+    def is_due(self, size: int, added: int, written: date, today: date) -> bool:
+        """Tell whether a file of `size` bytes is put aside before `added` more."""
+        too_large = bool(self.bytes) and size + added > self.bytes
+        return too_large or (self.daily and written != today)
+
+
 class CsvFile:
     """A CSV file that this process alone writes.
 
     Where another process has the path, the next free of ``.1``, ``.2`` … before the
     suffix is taken. A last line that a crash tore off is cut away at the start; the
-    header is written once.
+    header is written once. A file that is put aside gets the time, in UTC, before its
+    suffix: ``results.20260223T093000Z.csv``.
 
     Parameters
     ----------
@@ -45,25 +73,20 @@ class CsvFile:
         When the file cannot be opened for writing, or has another header.
     """
 
-    def __init__(self, path: Path, header: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: Sequence[str],
+        rotation: Rotation | None = None,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._first_path, self._header = path, _text([header])
+        self._rotation, self._now = rotation or Rotation(), now
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file, self.path = _claim(path)
+            self._open()
         except OSError as error:
             raise Misconfigured(f"csv: cannot write {path}: {error.strerror}") from None
-        _cut_torn_line(self._file)
-        self._begin(list(header))
-
-    def _begin(self, header: list[str]) -> None:
-        self._file.seek(0)
-        first = self._file.readline().decode(errors="replace").rstrip("\r\n")
-        if not first:
-            self.append([header])
-        elif first != ",".join(header):
-            self.close()
-            raise Misconfigured(
-                f"csv: {self.path} has other columns, expected {','.join(header)}"
-            )
 
     def append(self, rows: Iterable[Sequence[str]]) -> None:
         """Write rows; returns when they are on the disk.
@@ -73,10 +96,11 @@ class CsvFile:
         Unavailable
             When the disk takes no more; nothing of the rows is left in the file.
         """
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
+        text = _text(rows)
         try:
-            disk.append(self._file.fileno(), text.getvalue().encode())
+            if self._must_rotate(len(text)):
+                self._rotate()
+            disk.append(self._file.fileno(), text)
         except OSError as error:
             raise Unavailable("csv", error) from error
 
@@ -84,22 +108,80 @@ class CsvFile:
         """Close the file and let others have it."""
         self._file.close()
 
+    def _open(self) -> None:
+        file, path = _claim(self._first_path)
+        try:
+            self._begin(file, path)
+        except BaseException:
+            file.close()
+            raise
+        self._file, self.path = file, path
+
+    def _begin(self, file: BinaryIO, path: Path) -> None:
+        _cut_torn_line(file)
+        file.seek(0)
+        first = file.readline()
+        if not first:
+            disk.append(file.fileno(), self._header)
+            disk.sync_folder(path.parent)
+        elif first.rstrip(b"\r\n") != self._header.rstrip(b"\n"):
+            columns = self._header.decode().strip()
+            raise Misconfigured(f"csv: {path} has other columns, expected {columns}")
+
+    def _must_rotate(self, added: int) -> bool:
+        state = os.fstat(self._file.fileno())
+        if state.st_size <= len(self._header):
+            return False
+        written = datetime.fromtimestamp(state.st_mtime, UTC).date()
+        today = self._now().date()
+        return self._rotation.is_due(state.st_size, added, written, today)
+
+    def _rotate(self) -> None:
+        # The old file stays open and locked until there is a new one: nobody else
+        # takes it for theirs, and should the disk be full, it goes on.
+        old, aside = self._file, _aside(self.path, self._now())
+        self.path.rename(aside)
+        self.path = aside
+        self._open()
+        old.close()
+
+
+def _text(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
 
 def _claim(path: Path) -> tuple[BinaryIO, Path]:
     for number in count():
-        candidate = path if not number else _numbered(path, number)
-        file = candidate.open("a+b")
+        candidate = path if not number else _named(path, str(number))
+        if file := _locked(candidate):
+            return file, candidate
+    raise AssertionError("count() never ends")
+
+
+def _locked(path: Path) -> BinaryIO | None:
+    """Return a file that is ours now, None when another process has it."""
+    while True:
+        file = path.open("a+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            continue
-        return file, candidate
-    raise AssertionError("count() never ends")
+            return None
+        if path.exists() and path.samefile(f"/dev/fd/{file.fileno()}"):
+            return file
+        file.close()  # put aside by another process between the two steps
 
 
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem}.{number}{path.suffix}")
+def _aside(path: Path, moment: datetime) -> Path:
+    stamp = moment.strftime("%Y%m%dT%H%M%SZ")
+    names = (stamp if not n else f"{stamp}.{n}" for n in count())
+    return next(p for p in (_named(path, name) for name in names) if not p.exists())
+
+
+def _named(path: Path, name: str) -> Path:
+    return path.with_name(f"{path.stem}.{name}{path.suffix}")
 
 
 def _cut_torn_line(file: BinaryIO) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+_BLOCK_BYTES = 4096
 
 
 def append(descriptor: int, data: bytes) -> None:
@@ -22,3 +25,24 @@ def append(descriptor: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(descriptor, end)
         raise
+
+
+def cut_torn_line(descriptor: int) -> None:
+    """Cut what follows the last line end: a crash may have torn the last append."""
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    start = whole = end
+    while start and whole == start:
+        start = max(0, whole - _BLOCK_BYTES)
+        block = os.pread(descriptor, whole - start, start)
+        whole = start + block.rfind(b"\n") + 1
+    if whole < end:
+        os.ftruncate(descriptor, whole)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, such as a new file's."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _MAX_REDIRECTS = 5
 _MAX_BACKOFF_SECONDS = 30.0
+#: Makes room for so many bytes.
+Reserve = Callable[[int], None]
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}")
 
 
@@ -82,9 +85,16 @@ class Downloader:
             )
             self._session.mount(scheme, adapter)
         self._s3: S3Client | None = None
+        self._making = threading.Lock()
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, reserve: Reserve = lambda size: None) -> bytes:
         """Return the bytes behind a URL.
+
+        Parameters
+        ----------
+        reserve
+            Called before a body is read, with the bytes that it will take at most;
+            time that it waits for room is not the download's.
 
         Raises
         ------
@@ -102,52 +112,55 @@ class Downloader:
             ),
             reraise=True,
         )
-        return retrying(self._once, url, time.monotonic() + limits.total)
+        return retrying(self._once, url, reserve, time.monotonic() + limits.total)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
 
-    def _once(self, url: str, deadline: float) -> bytes:
+    def _once(self, url: str, reserve: Reserve, deadline: float) -> bytes:
         if time.monotonic() >= deadline:
             raise TransientDownload(f"no answer within {self._limits.total:g} s")
         with typed():
             if urlsplit(url).scheme == "s3":
-                return self._once_s3(url, deadline)
-            return self._once_http(url, deadline)
+                return self._once_s3(url, reserve, deadline)
+            return self._once_http(url, reserve, deadline)
 
-    def _once_http(self, url: str, deadline: float) -> bytes:
+    def _once_http(self, url: str, reserve: Reserve, deadline: float) -> bytes:
         left = max(0.01, deadline - time.monotonic())
         timeout = min(self._limits.connect, left), min(self._limits.read, left)
         response = self._session.get(url, stream=True, timeout=timeout)
         with closing(response):
             raise_for_status(response.status_code)
             length = _length(response.headers)
+            deadline += self._reserve(reserve, length)
             return self._body(response.raw.read1, length, deadline)
 
-    def _once_s3(self, url: str, deadline: float) -> bytes:
+    def _once_s3(self, url: str, reserve: Reserve, deadline: float) -> bytes:
         parts = urlsplit(url)
         key = url.split("/", 3)[3]  # as it is: keys are not percent-encoded
         if not _BUCKET.fullmatch(parts.netloc):
             raise PermanentDownload(f"{parts.netloc!r} is no bucket's name")
         answer = self._s3_client().get_object(Bucket=parts.netloc, Key=key)
         with closing(answer["Body"]) as body:
-            return self._body(body.read, answer["ContentLength"], deadline)
+            length = answer["ContentLength"]
+            deadline += self._reserve(reserve, length)
+            return self._body(body.read, length, deadline)
 
     def _s3_client(self) -> S3Client:
-        if self._s3 is None:
-            self._s3 = s3_client(
-                connect=self._limits.connect,
-                read=self._limits.read,
-                connections=self._limits.connections,
-            )
-        return self._s3
+        with self._making:  # a client is slow to make, and one serves all threads
+            if self._s3 is None:
+                self._s3 = s3_client(
+                    connect=self._limits.connect,
+                    read=self._limits.read,
+                    connections=self._limits.connections,
+                )
+            return self._s3
 
     def _body(
         self, read: Callable[[int], bytes], length: int | None, deadline: float
     ) -> bytes:
         """Read a body as it comes, so that one sent by drops meets its deadline."""
-        self._check_size(length or 0)
         body = bytearray()
         while chunk := read(_CHUNK_BYTES):
             body += chunk
@@ -158,6 +171,13 @@ class Downloader:
         if length is not None and len(body) != length:
             raise TransientDownload(f"cut off at {len(body)} of {length} bytes")
         return bytes(body)
+
+    def _reserve(self, reserve: Reserve, length: int | None) -> float:
+        """Reserve room for a body; return the seconds that it took."""
+        self._check_size(length or 0)
+        began = time.monotonic()
+        reserve(self._limits.max_bytes if length is None else length)
+        return time.monotonic() - began
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:

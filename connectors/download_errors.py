@@ -2,7 +2,8 @@
 
 Exception
 └── DownloadError
-    ├── TransientDownload      may go another time: timeout, 5xx, cut off, no such host
+    ├── TransientDownload      may go another time: too slow, cut off
+    │   └── HostDown           the host gives no one anything: 5xx, refused, silent
     └── PermanentDownload      cannot go: not found, forbidden host, too large
 """
 
@@ -26,18 +27,23 @@ from urllib3.exceptions import (
 from connectors.hosts import ForbiddenHost
 from model.redaction import redact
 
-#: Client errors that pass: request timeout, too early, too many requests.
-_TRANSIENT_STATUSES = {408, 425, 429}
+#: Client errors that pass: request timeout, too early.
+_TRANSIENT_STATUSES = {408, 425}
+_TOO_MANY_REQUESTS = 429
 _MISSING_CODES = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
-#: What a person reads of the faults of a network, the more telling last.
-_CAUSES: dict[type[BaseException], str] = {
-    ConnectTimeoutError: "no connection in time",
-    ReadTimeoutError: "the host fell silent",
-    ProtocolError: "the connection was cut",
-    ConnectionRefusedError: "the connection was refused",
-    NameResolutionError: "there is no such host",
-    SSLError: "no trusted TLS connection",
-    IncompleteRead: "cut off before the announced length",
+#: S3's answers that are about us or about S3, not about the object.
+_S3_DOWN_CODES = {
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestLimitExceeded",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "RequestTimeTooSkewed",
 }
 
 
@@ -47,6 +53,22 @@ class DownloadError(Exception):
 
 class TransientDownload(DownloadError):
     """It may go another time."""
+
+
+class HostDown(TransientDownload):
+    """The host gave no answer, or one that says it can give none now."""
+
+
+#: The faults of a network: which error, and what a person reads; the more telling last.
+_CAUSES: dict[type[BaseException], tuple[type[TransientDownload], str]] = {
+    ConnectTimeoutError: (HostDown, "no connection in time"),
+    ReadTimeoutError: (HostDown, "the host fell silent"),
+    ProtocolError: (HostDown, "the connection was cut"),
+    ConnectionRefusedError: (HostDown, "the connection was refused"),
+    NameResolutionError: (HostDown, "there is no such host"),
+    SSLError: (HostDown, "no trusted TLS connection"),
+    IncompleteRead: (TransientDownload, "cut off before the announced length"),
+}
 
 
 class PermanentDownload(DownloadError):
@@ -83,14 +105,14 @@ def typed() -> Iterator[None]:
 
 def _of_transport(error: BaseException) -> DownloadError:
     """Return the error that the innermost cause known to us stands for."""
-    found: DownloadError = TransientDownload(_line(error))
+    found: DownloadError = HostDown(_line(error))
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ForbiddenHost):
             return PermanentDownload(str(cause))
-        for kind, words in _CAUSES.items():
+        for kind, (meaning, words) in _CAUSES.items():
             if isinstance(cause, kind):
-                found = TransientDownload(words)
+                found = meaning(words)
         cause = cause.__cause__ or cause.__context__ or _argument(cause)
     return found
 
@@ -108,6 +130,9 @@ def _of_s3(error: ClientError) -> DownloadError:
         return PermanentDownload(f"not found ({code})")
     if code in ("AccessDenied", "403", "InvalidObjectState"):
         return PermanentDownload(f"not to be read ({code})")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _S3_DOWN_CODES or status >= 500:
+        return HostDown(_line(error))
     return TransientDownload(_line(error))
 
 
@@ -115,7 +140,9 @@ def raise_for_status(status: int) -> None:
     """Raise the error that an HTTP status stands for, none below 300."""
     if status < 300:
         return
-    if status >= 500 or status in _TRANSIENT_STATUSES:
+    if status >= 500 or status == _TOO_MANY_REQUESTS:
+        raise HostDown(f"the host answered {status}")
+    if status in _TRANSIENT_STATUSES:
         raise TransientDownload(f"the host answered {status}")
     reason = "not found" if status in (404, 410) else "refused"
     raise PermanentDownload(f"{reason} (the host answered {status})")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
-
-import orjson
 
 from connectors import disk
 from connectors.errors import Unavailable
@@ -47,10 +46,11 @@ class QuarantineFile:
 
     def put(self, messages: Sequence[Quarantined]) -> set[str]:
         """Append messages; returns when they are on the disk, which keeps all."""
-        lines = b"".join(orjson.dumps(_fields(one)) + b"\n" for one in messages)
+        lines = b"".join(_line(one) for one in messages)
         try:
-            with self.path.open("ab", buffering=0) as file:
+            with self.path.open("a+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
+                disk.cut_torn_line(file.fileno())  # of a process that died
                 disk.append(file.fileno(), lines)
         except OSError as error:
             raise Unavailable("quarantine", error) from error
@@ -76,6 +76,12 @@ class QuarantineQueue:
         return {messages[index].delivery.message_id for index in failed}
 
 
+def _line(one: Quarantined) -> bytes:
+    # A body can hold half a surrogate pair, which UTF-8 cannot: it goes as an escape.
+    text = json.dumps(_fields(one), ensure_ascii=False)
+    return text.encode(errors="backslashreplace") + b"\n"
+
+
 def _fields(one: Quarantined) -> dict[str, Any]:
     return {
         "message_id": one.delivery.message_id,
@@ -99,7 +105,7 @@ def _copy(one: Quarantined, *, fifo: bool) -> Message:
         "trace_id": one.trace_id,
     }
     attributes = {
-        name: {"DataType": "String", "StringValue": text}
+        name: {"DataType": "String", "StringValue": _printable(text)}
         for name, text in told.items()
         if text
     }
@@ -114,3 +120,8 @@ def _copy(one: Quarantined, *, fifo: bool) -> Message:
     )
     # A body of the full size leaves no room to say why; the log has the reason too.
     return copy if copy.size() <= MAX_BYTES else replace(copy, attributes={})
+
+
+def _printable(text: str) -> str:
+    """Return a text that SQS takes as an attribute: it refuses control characters."""
+    return "".join(one if one.isprintable() else " " for one in text)

@@ -6,11 +6,13 @@ recording, so it meets it here, and the parent only ever sees the numbers.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import resource
 import signal
 import threading
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,10 +45,27 @@ def prepare() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
-def extract_features(data: bytes, limits: AudioLimits) -> Extracted:
-    """Return the numbers of a recording's bytes; raises `AudioError`."""
+def extract_features(
+    data: bytes, limits: AudioLimits, cpu_seconds: float = math.inf
+) -> Extracted:
+    """Return the numbers of a recording's bytes; raises `AudioError`.
+
+    Beyond `cpu_seconds` of CPU time, counted over all threads, the process is killed.
+    """
+    _limit_cpu(cpu_seconds)
     samples, info = decode(data, limits)
     return Extracted(extract(samples, SAMPLE_RATE), asdict(info))
+
+
+def _limit_cpu(seconds: float) -> None:
+    """Let this process use so many seconds more: the system counts from its start."""
+    if seconds == math.inf:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    most = math.ceil(time.process_time() + seconds) + 1
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
 
 
 def _die_with_parent() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 from tenacity import (
-    RetryCallState,
     Retrying,
     retry_if_exception_type,
     stop_after_delay,
@@ -16,59 +16,72 @@ from tenacity import (
 )
 
 from connectors.errors import Unavailable
+from flows.circuit import WAIT_SECONDS, Circuit
 
 log = structlog.get_logger("earshot")
 
-#: Seconds between two tries of a system that is down: random, doubling up to this.
-WAIT_SECONDS, WAIT_MAX_SECONDS = 0.5, 10.0
 #: Seconds that a system may take to answer at the start.
 START_SECONDS = 10.0
+#: Seconds between two looks at whether it is one's turn to try.
+_LOOK_AGAIN_SECONDS = 0.05
 
 T = TypeVar("T")
 
 
 class Dependencies:
-    """Calls outside systems, waits while they are down, and says which are."""
+    """Calls outside systems, waits while they are down, and says which are.
+
+    Each has a circuit: the first failure opens it, and while it is open one caller at
+    a time tries again, however many wait.
+    """
 
     def __init__(self) -> None:
-        self._down: set[str] = set()
+        self._circuits: dict[str, Circuit] = {}
         self._lock = threading.Lock()
 
     @property
     def down(self) -> frozenset[str]:
         """The systems that do not answer now."""
-        return frozenset(self._down)
+        with self._lock:
+            circuits = list(self._circuits.values())
+        return frozenset(circuit.name for circuit in circuits if circuit.is_open)
 
     def call(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; wait while its system is `Unavailable`."""
-        waited: set[str] = set()
+        awaited: Circuit | None = None
+        while True:
+            try:
+                result = work()
+            except Unavailable as error:
+                failed = self._note_down(error)
+                if awaited is not failed:
+                    self._note_up(awaited)
+                awaited = failed
+                self._wait(awaited)
+            except Exception:
+                self._note_up(awaited)
+                raise
+            else:
+                self._note_up(awaited)
+                return result
 
-        def note(state: RetryCallState) -> None:
-            error = state.outcome and state.outcome.exception()
-            if isinstance(error, Unavailable):
-                waited.add(error.system)
-                self._note_down(error)
+    def _wait(self, circuit: Circuit) -> None:
+        while not circuit.admits():
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
-        retrying = Retrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(WAIT_SECONDS, WAIT_MAX_SECONDS),
-            before_sleep=note,
-        )
-        result = retrying(work)
-        self._note_up(waited)
-        return result
-
-    def _note_down(self, error: Unavailable) -> None:
+    def _circuit(self, system: str) -> Circuit:
         with self._lock:
-            if error.system not in self._down:
-                self._down.add(error.system)
-                log.error("dependency_down", system=error.system, error=str(error))
+            return self._circuits.setdefault(system, Circuit(system))
 
-    def _note_up(self, systems: set[str]) -> None:
-        with self._lock:
-            for system in systems & self._down:
-                self._down.discard(system)
-                log.warning("dependency_up", system=system)
+    def _note_down(self, error: Unavailable) -> Circuit:
+        circuit = self._circuit(error.system)
+        if circuit.failed(error):
+            log.error("dependency_down", system=error.system, error=str(error))
+        return circuit
+
+    def _note_up(self, circuit: Circuit | None) -> None:
+        if circuit is not None and circuit.succeeded():
+            log.warning("dependency_up", system=circuit.name)
 
 
 def reach(check: Callable[[], T]) -> T:

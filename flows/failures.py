@@ -3,18 +3,141 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 import structlog
+from pebble import ProcessExpired
 
+from connectors.download_errors import HostDown, PermanentDownload, TransientDownload
+from connectors.errors import Misconfigured, Unavailable
 from connectors.quarantine import Quarantined
-from flows.triage import Malformed
+from connectors.sqs import QueueGone
+from flows.parsing import Malformed
+from model.audio import AudioError
+from model.detector import ModelError
 from model.outcomes import Kind, Outcome
+from model.records import MalformedMessage, WorkItem
 from model.times import utc_now
 
 log = structlog.get_logger("earshot")
 
 #: Doublings after which a backoff grows no more; beyond, a float would overflow.
 _MAX_DOUBLINGS = 32
+
+
+class UnknownSource(Exception):
+    """A record is from a source that this worker does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What an error means.
+
+    Attributes
+    ----------
+    stage
+        Where it happens; the quarantine and the error column name it.
+    kind
+        ``transient`` or ``permanent`` for an item; None where it is not the item's.
+    meaning
+        What it is, for a person.
+    done
+        What is done about it.
+    """
+
+    stage: str
+    kind: Kind | None
+    meaning: str
+    done: str
+
+
+_COMES_BACK = "redelivered after a backoff; dead-letter queue by the redrive policy"
+_QUARANTINED = "quarantined; without a quarantine queue redelivered like a transient"
+_WAITED_FOR = "nothing received; what is held waits; tried by one until it answers"
+_ENDS = "the process ends with 1 and a line; every message stays on the queue"
+
+#: Which error is which. The first row whose type an error has is its own.
+TAXONOMY: dict[type[Exception], Fate] = {
+    MalformedMessage: Fate(
+        "parse",
+        None,
+        "malformed: the body is no record",
+        "quarantined, to the queue or else to the file",
+    ),
+    PermanentDownload: Fate(
+        "download",
+        Kind.PERMANENT,
+        "404 and other 4xx, forbidden host or scheme, too large",
+        _QUARANTINED,
+    ),
+    AudioError: Fate(
+        "decode",
+        Kind.PERMANENT,
+        "no audio, damaged, empty, beyond a limit",
+        _QUARANTINED,
+    ),
+    HostDown: Fate(
+        "download",
+        Kind.TRANSIENT,
+        "5xx, 429, refused, silent, no such host, S3 credentials expired",
+        f"one recording or one host of several: {_COMES_BACK}; no host answers: "
+        f"{_WAITED_FOR}",
+    ),
+    TransientDownload: Fate(
+        "download", Kind.TRANSIENT, "cut off, too slow, 408, 425", _COMES_BACK
+    ),
+    UnknownSource: Fate(
+        "eligibility",
+        Kind.TRANSIENT,
+        "a source that this worker does not know",
+        _COMES_BACK,
+    ),
+    TimeoutError: Fate(
+        "features",
+        Kind.TRANSIENT,
+        "not done within INFERENCE_TIMEOUT_SECONDS; the child is replaced",
+        _COMES_BACK,
+    ),
+    ProcessExpired: Fate(
+        "features",
+        Kind.TRANSIENT,
+        "its child crashed or used up its CPU time; the child is replaced",
+        _COMES_BACK,
+    ),
+    MemoryError: Fate(
+        "features",
+        Kind.TRANSIENT,
+        "needs more memory than a child may take",
+        _COMES_BACK,
+    ),
+    Unavailable: Fate(
+        "any",
+        None,
+        "Mongo, Postgres, quarantine or announcement out of reach, disk full; "
+        "for SQS also throttling, access denied, credentials expired",
+        _WAITED_FOR,
+    ),
+    QueueGone: Fate("any", None, "the queue was deleted", _ENDS),
+    Misconfigured: Fate("any", None, "the table or the CSV file is another one", _ENDS),
+    ModelError: Fate("start", None, "the model's file or its checksum is wrong", _ENDS),
+}
+#: What a step's error is that no row names: an item's own, and worth another try.
+UNNAMED = Fate(
+    "features", Kind.TRANSIENT, "anything else that a recording causes", _COMES_BACK
+)
+
+
+def fate_of(error: Exception) -> Fate:
+    """Return what an error means."""
+    rows = (fate for kind, fate in TAXONOMY.items() if isinstance(error, kind))
+    return next(rows, UNNAMED)
+
+
+def failed(item: WorkItem, error: Exception, reason: str | None = None) -> Outcome:
+    """Return the outcome of an item that an error kept from being judged."""
+    fate = fate_of(error)
+    assert fate.kind is not None, f"{error!r} is no item's own"
+    return Outcome.failed(item, fate.kind, fate.stage, reason or str(error))
 
 
 class Backoff:
@@ -56,7 +179,8 @@ def quarantined(outcome: Outcome) -> Quarantined:
 
 def unparsed(malformed: Malformed) -> Quarantined:
     """Return a malformed message as the quarantine keeps it."""
-    return Quarantined(malformed.delivery, "parse", malformed.reason, None, utc_now())
+    stage = TAXONOMY[MalformedMessage].stage
+    return Quarantined(malformed.delivery, stage, malformed.reason, None, utc_now())
 
 
 def log_failure(outcome: Outcome) -> None:

@@ -1,9 +1,7 @@
-"""Download, decode, features, score: from a work item to its outcome."""
+"""Decode, features, score: from a recording to its outcome."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -11,31 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import structlog
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 
-from connectors.download import Downloader
-from connectors.download_errors import DownloadError, PermanentDownload
-from flows.child import Extracted, extract_features, prepare
+from flows.child import Extracted, extract_features
+from flows.children import Children
+from flows.downloads import Fetched
+from flows.failures import failed
 from model.audio import AudioError, AudioLimits
 from model.detector import Model
 from model.features import FEATURE_NAMES
-from model.outcomes import Judgement, Kind, Outcome, Status
+from model.outcomes import Judgement, Outcome, Status
 from model.records import WorkItem
 
 log = structlog.get_logger("earshot")
 
-#: One thread each: two processes do 1.9 times the work of one, two threads 1.06.
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A work item and the bytes of its recording."""
-
-    item: WorkItem
-    data: bytes
+#: Bytes, limits and seconds of CPU time to a recording's numbers.
+Extract = Callable[[bytes, AudioLimits, float], Extracted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +33,6 @@ class Measured:
 
     item: WorkItem
     extracted: Extracted
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """A work item that is not held any more: nothing is done for it."""
-
-    item: WorkItem
-
-
-class Download:
-    """Fetches an item's recording, if the item is still held when its turn comes."""
-
-    def __init__(self, downloader: Downloader, begin: Callable[[str], bool]) -> None:
-        self._downloader, self._begin = downloader, begin
-
-    def __call__(self, item: WorkItem) -> Fetched | Outcome | Withdrawn:
-        """Return the recording's bytes, or the outcome of an item without them."""
-        if not self._begin(item.message_id):
-            return Withdrawn(item)
-        try:
-            return Fetched(item, self._downloader.fetch(item.record.audio_s3_url))
-        except DownloadError as error:
-            permanent = isinstance(error, PermanentDownload)
-            kind = Kind.PERMANENT if permanent else Kind.TRANSIENT
-            return Outcome.failed(item, kind, "download", str(error))
 
 
 class Extraction:
@@ -82,26 +46,31 @@ class Extraction:
     processes
         Children.
     timeout
-        Seconds for one recording.
+        Seconds for one recording, on the clock and of the CPU.
+    on_end
+        Called with the message id of each recording that is done with, whose bytes
+        are held no more.
+    extract
+        What a child does, importable by its name.
     """
 
-    def __init__(self, processes: int, timeout: float, limits: AudioLimits) -> None:
-        os.environ.update(_ONE_THREAD)
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["flows.child"])
-        self._pool = ProcessPool(
-            max_workers=processes, initializer=prepare, context=context
-        )
+    def __init__(
+        self,
+        processes: int,
+        timeout: float,
+        limits: AudioLimits,
+        *,
+        on_end: Callable[[str], None] = lambda message_id: None,
+        extract: Extract = extract_features,
+    ) -> None:
+        self._children: Children[Extracted] = Children(processes, timeout, extract)
         self._timeout, self._limits = timeout, limits
+        self._on_end = on_end
 
     def submit(self, fetched: Fetched) -> Future[Measured | Outcome]:
         """Start on a recording; the future's result is its numbers or its outcome."""
         answer: Future[Measured | Outcome] = Future()
-        running = self._pool.schedule(
-            extract_features,
-            args=(fetched.data, self._limits),
-            timeout=self._timeout,
-        )
+        running = self._children.submit(fetched.data, self._limits, self._timeout)
         running.add_done_callback(
             lambda done: answer.set_result(self._ended(fetched.item, done))
         )
@@ -109,30 +78,42 @@ class Extraction:
 
     def close(self) -> None:
         """End the children at once."""
-        self._pool.stop()
-        self._pool.join()
+        self._children.close()
 
     def _ended(self, item: WorkItem, done: Future[Extracted]) -> Measured | Outcome:
+        self._on_end(item.message_id)
         try:
             return Measured(item, done.result())
         except AudioError as error:
-            return Outcome.failed(item, Kind.PERMANENT, "decode", str(error))
-        except TimeoutError:
-            reason = f"not done within {self._timeout:g} s"
-        except ProcessExpired as error:
-            reason = f"the process that decoded it ended with {error.exitcode}"
-        except MemoryError:
-            reason = "needs more memory than a recording may take"
+            return failed(item, error)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-        return Outcome.failed(item, Kind.TRANSIENT, "features", reason)
+            return failed(item, error, self._reason(error))
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"not done within {self._timeout:g} s"
+        if isinstance(error, ProcessExpired):
+            return f"the process that decoded it ended with {error.exitcode}"
+        if isinstance(error, MemoryError):
+            return "needs more memory than a recording may take"
+        return f"{type(error).__name__}: {error}"
 
 
 class Score:
-    """Scores the recordings that are ready, together."""
+    """Scores the recordings that are ready, together.
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    Parameters
+    ----------
+    on_scores
+        Called with the scores of each batch.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        on_scores: Callable[[Sequence[float]], None] = lambda scores: None,
+    ) -> None:
+        self._model, self._on_scores = model, on_scores
 
     def __call__(self, measured: Sequence[Measured]) -> list[Outcome]:
         """Return the outcome of each recording, judged."""
@@ -142,6 +123,7 @@ class Score:
         log.info("feature_build_completed", items=len(measured))
         vectors = np.stack([one.extracted.vector for one in measured])
         verdicts = self._model.judge(vectors)
+        self._on_scores([verdict.anomaly_score for verdict in verdicts])
         outcomes = [
             Outcome(
                 one.item,

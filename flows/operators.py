@@ -7,7 +7,7 @@ Neither is recovered: what they hold is still on the queue.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, as_completed
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from typing import TypeVar
@@ -26,7 +26,7 @@ _LOOK_AGAIN = timedelta(milliseconds=5)
 
 
 class _BatchLogic(StatefulBatchLogic[X, list[X], None]):
-    def __init__(self, size: int, age: timedelta, idle: Callable[[], bool]) -> None:
+    def __init__(self, size: int, age: timedelta, idle: Callable[[int], bool]) -> None:
         self._size, self._age, self._idle = size, age, idle
         self._items: list[X] = []
         self._due: datetime | None = None
@@ -40,14 +40,15 @@ class _BatchLogic(StatefulBatchLogic[X, list[X], None]):
             full.append(self._items[: self._size])
             self._items = self._items[self._size :]
             self._due = datetime.now(UTC) + self._age
-        if self._items and self._idle():
+        if self._items and self._idle(len(self._items)):
             full += self._flush()
         return full, self.RETAIN
 
     def on_notify(self) -> tuple[list[list[X]], bool]:
         # A call can come late, when its batch has gone by count.
         late = self._due is not None and datetime.now(UTC) >= self._due
-        return self._flush() if late or self._idle() else [], self.RETAIN
+        go = late or self._idle(len(self._items))
+        return self._flush() if go else [], self.RETAIN
 
     def on_eof(self) -> tuple[list[list[X]], bool]:
         return self._flush(), self.DISCARD
@@ -72,7 +73,7 @@ def batch(
     *,
     size: int,
     age: timedelta,
-    idle: Callable[[], bool] = lambda: False,
+    idle: Callable[[int], bool] = lambda waiting: False,
 ) -> Stream[list[X]]:
     """Group items into lists, by count and by the age of the first.
 
@@ -83,7 +84,7 @@ def batch(
     age
         Time after its first item at which a smaller list goes.
     idle
-        While it returns True nothing is gained by waiting: what there is goes.
+        Told how many items wait, returns whether nothing is gained by waiting on.
     """
     keyed = op.key_on("key", up, lambda _: _KEY)
 
@@ -110,8 +111,7 @@ class _MapConcurrentLogic(StatefulBatchLogic[X, Y, None]):
         return self._finished(), self.RETAIN
 
     def on_eof(self) -> tuple[list[Y], bool]:
-        wait(self._pending)
-        results = [future.result() for future in self._pending]
+        results = [future.result() for future in as_completed(self._pending)]
         self._pending.clear()
         return results, self.DISCARD
 

@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping
 
 from connectors.errors import Misconfigured, Unavailable
 from connectors.sqs import Consumer, QueueGone
-from flows.dependencies import Dependencies
 from flows.health import Parts
 from flows.settle import Settle
 
-#: A poll that has not completed within this many long polls is no progress.
-POLLS_LATE = 3
+#: Seconds within which a poller finishes a receive, also one that fails: the longest
+#: backoff and the longest answer together.
+POLL_SECONDS = 120.0
+#: Seconds within which a flow looks for deliveries, which takes it a moment.
+TAKE_SECONDS = 60.0
 
 
 class Probes:
     """A worker's answers to ``/live`` and ``/ready``.
+
+    An outage does not make a worker dead: while it waits for SQS or for what it
+    depends on, it is live and not ready.
 
     Parameters
     ----------
@@ -28,19 +33,16 @@ class Probes:
         self,
         consumer: Consumer,
         settle: Settle,
-        dependencies: Dependencies,
         *,
         checks: Mapping[str, Callable[[], object]],
     ) -> None:
-        self._consumer, self._settle = consumer, settle
-        self._dependencies, self._checks = dependencies, checks
+        self._consumer, self._settle, self._checks = consumer, settle, checks
 
     def live(self) -> Parts:
         """Return what makes no progress."""
-        poller = self._consumer.poller
-        late = time.monotonic() - poller.polled_at > POLLS_LATE * poller.long_poll
         return {
-            "polling": "no poll completed" if late and self._should_poll() else None,
+            "polling": _late("no receive ended", self._polled_at(), POLL_SECONDS),
+            "flow": _late("nothing taken", self._consumer.taken_at, TAKE_SECONDS),
             "settling": None if self._settle.alive else "its thread has ended",
         }
 
@@ -48,9 +50,15 @@ class Probes:
         """Return what cannot be reached now, asking each."""
         return {name: _fault(check) for name, check in self._checks.items()}
 
-    def _should_poll(self) -> bool:
-        leases = self._consumer.leases
-        return len(leases) < leases.permits and not self._dependencies.down
+    def _polled_at(self) -> float:
+        # The pollers of one that drains have ended, as they should.
+        stopping = self._consumer.stopping
+        return time.monotonic() if stopping else self._consumer.poller.turned_at
+
+
+def _late(what: str, at: float, most: float) -> str | None:
+    seconds = time.monotonic() - at
+    return f"{what} for {seconds:.0f} s" if seconds > most else None
 
 
 def _fault(check: Callable[[], object]) -> str | None:

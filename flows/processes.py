@@ -55,7 +55,7 @@ class Workers:
         return worst
 
     def _start(self, index: int) -> SpawnProcess:
-        process = self._context.Process(target=_work, args=(index,))
+        process = self._context.Process(target=work, args=(index,))
         process.start()
         return process
 
@@ -80,7 +80,8 @@ class Workers:
                 os.kill(process.pid, number)
 
 
-def _work(index: int) -> None:
+def work(index: int) -> None:
+    """Run one worker in a child process: it drains when its parent dies."""
     threading.Thread(target=_drain_with_parent, daemon=True).start()
     port = int(os.environ.get("METRICS_PORT") or _DEFAULT_METRICS_PORT)
     os.environ["METRICS_PORT"] = str(port + index if port else 0)

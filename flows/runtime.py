@@ -10,18 +10,22 @@ from datetime import timedelta
 import structlog
 from bytewax.dataflow import Dataflow
 
-from connectors.csv import CsvFile
+from connectors.csv import CsvFile, Rotation
 from connectors.download import Downloader
 from connectors.mongo import Database, Results
 from connectors.postgres import Rows
 from connectors.quarantine import QuarantineFile
 from connectors.sqs import Consumer, SqsSource
 from flows import wiring
+from flows.audio_hosts import AudioHosts
+from flows.budget import ByteBudget
 from flows.copies import Copies
 from flows.dependencies import Dependencies, reach
+from flows.downloads import Downloads
+from flows.drift import DriftWatch
 from flows.failures import Backoff
 from flows.health import HealthServer
-from flows.inference import Download, Extraction, Score
+from flows.inference import Extraction, Score
 from flows.lifecycle import end_with
 from flows.metrics import WorkerCollector, registry_of
 from flows.operators import EachBatch
@@ -58,8 +62,9 @@ class Worker:
         self.settings = settings
         self._stack = ExitStack()
         self._dependencies, self._tally = Dependencies(), Tally()
-        self._copies = Copies()
+        self._copies, self._hosts = Copies(), AudioHosts()
         self._model = load_model(settings.model_path)
+        self._drift = DriftWatch(self._model)
         self._database = self._open_database()
         self._rows = self._open_rows()
         self.consumer = self._open_consumer()
@@ -109,6 +114,7 @@ class Worker:
             settings.postgres_dsn.get_secret_value(),
             settings.postgres_schema,
             settings.postgres_table,
+            columns=settings.postgres_columns,
             connections=TRIAGE_THREADS,
         )
         self._stack.callback(rows.close)
@@ -122,7 +128,7 @@ class Worker:
             visibility_timeout=settings.visibility_timeout_seconds,
             long_poll=settings.drain_timeout_seconds,
             idle_exit=settings.idle_exit_seconds,
-            paused=lambda: bool(self._dependencies.down),
+            paused=self._must_wait,
             on_settled=lambda message_id, how: self._settle.settled(message_id, how),
             on_failure=end_with,
         )
@@ -131,7 +137,8 @@ class Worker:
 
     def _open_settle(self) -> Settle:
         settings = self.settings
-        self._csv = CsvFile(settings.csv_output_path, CSV_COLUMNS)
+        rotation = Rotation(settings.csv_rotate_bytes, settings.csv_rotate_daily)
+        self._csv = CsvFile(settings.csv_output_path, CSV_COLUMNS, rotation)
         self._stack.callback(self._csv.close)
         self._results = Results(
             self._database.collection(settings.mongo_result_collection)
@@ -168,37 +175,48 @@ class Worker:
         sources = wiring.sources(settings, self._rows, self._database)
         triage = Triage(self._results, sources, self._dependencies, self._copies)
         downloader = Downloader(wiring.download_limits(settings))
+        budget = ByteBudget(settings.max_bytes_in_flight)
+        downloads = Downloads(
+            downloader,
+            threads=settings.download_max_concurrency,
+            begin=self.consumer.begin,
+            hosts=self._hosts,
+            budget=budget,
+            patience=settings.retry_backoff_max_seconds,
+            stopping=lambda: self.consumer.stopping,
+        )
         extraction = Extraction(
             settings.inference_processes,
             settings.inference_timeout_seconds,
             settings.audio_limits(),
+            on_end=budget.release,
         )
         triaging = ThreadPoolExecutor(TRIAGE_THREADS, "triage")
-        downloading = ThreadPoolExecutor(settings.download_max_concurrency, "download")
-        for closing in (extraction.close, downloader.close):
+        for closing in (extraction.close, downloader.close, downloads.close):
             self._stack.callback(closing)
-        for executor in (triaging, downloading):
-            self._stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-        download = Download(downloader, self.consumer.begin)
+        self._stack.callback(triaging.shutdown, wait=False, cancel_futures=True)
         return Steps(
             triage=lambda items: triaging.submit(triage, items),
-            download=lambda item: downloading.submit(download, item),
+            download=downloads.submit,
             measure=extraction.submit,
-            score=Score(self._model),
-            idle=lambda: not len(self._copies),
+            score=Score(self._model, self._drift),
+            under_way=lambda: len(self._copies),
         )
+
+    def _must_wait(self) -> bool:
+        """Tell whether to receive nothing: what would be received could only wait."""
+        return bool(self._dependencies.down) or self._hosts.forbid_receiving()
 
     def _serve_health(self) -> None:
         settings = self.settings
         if not settings.metrics_port:
             return
         collector = WorkerCollector(
-            self.consumer, self._tally, self._dependencies, self._model
+            self.consumer, self._tally, self._dependencies, self._model, self._drift
         )
         probes = Probes(
             self.consumer,
             self._settle,
-            self._dependencies,
             checks=self._checks(),
         )
         try:

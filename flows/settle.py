@@ -22,6 +22,7 @@ from connectors.mongo import Results
 from connectors.quarantine import Quarantine, Quarantined
 from flows.copies import Copies
 from flows.dependencies import Dependencies
+from flows.downloads import Withdrawn
 from flows.failures import (
     is_permanent,
     log_failure,
@@ -29,9 +30,8 @@ from flows.failures import (
     quarantined,
     unparsed,
 )
-from flows.inference import Withdrawn
+from flows.parsing import Malformed
 from flows.telemetry import Tally
-from flows.triage import Malformed
 from model.outcomes import NUMERIC_COLUMNS, Outcome, Status
 
 log = structlog.get_logger("earshot")
@@ -45,6 +45,10 @@ End = Outcome | Malformed | Withdrawn
 
 class Acknowledgement(Protocol):
     """Ends deliveries with SQS."""
+
+    def begin(self, message_id: str) -> bool:
+        """Say that work on a delivery begins; False when it is not held any more."""
+        ...
 
     def delete(self, message_ids: Sequence[str]) -> None:
         """Delete deliveries."""
@@ -141,8 +145,12 @@ class Settle:
     def settle(self, ends: Sequence[End]) -> None:
         """Settle ends; returns when all is written and SQS was told."""
         began = time.monotonic()
-        outcomes = self._outcomes(ends)
-        self._write(outcomes)
+        judged = [end for end in ends if isinstance(end, Outcome)]
+        self._store([one for one in judged if one.status is Status.COMPLETED])
+        # Not before: a copy that comes until now finds its record under way, and one
+        # that comes from now on finds the result.
+        outcomes = [one for end in judged for one in self._copies.resolve(end)]
+        self._append(outcomes)
         self._end_malformed([end for end in ends if isinstance(end, Malformed)])
         self._end(outcomes)
         self._withdraw([end for end in ends if isinstance(end, Withdrawn)])
@@ -150,31 +158,21 @@ class Settle:
             seconds = round(time.monotonic() - began, 4)
             log.info("batch_processed", items=len(outcomes), seconds=seconds)
 
-    def _outcomes(self, ends: Sequence[End]) -> list[Outcome]:
-        return [
-            outcome
-            for end in ends
-            if isinstance(end, Outcome)
-            for outcome in self._copies.resolve(end)
-        ]
-
-    def _write(self, outcomes: Sequence[Outcome]) -> None:
-        completed = [o for o in outcomes if o.status is Status.COMPLETED]
-        if completed:
-            documents = [outcome.result_document() for outcome in completed]
-            self._wait(lambda: self._results.upsert(documents))
-            log.info("results_upserted", items=len(documents))
-            self._announce(completed)
-        if outcomes:
-            self._wait(
-                lambda: self._csv.append([_row(outcome) for outcome in outcomes])
-            )
-            log.info("results_csv_appended", items=len(outcomes))
-
-    def _announce(self, completed: Sequence[Outcome]) -> None:
+    def _store(self, completed: Sequence[Outcome]) -> None:
+        if not completed:
+            return
+        documents = [outcome.result_document() for outcome in completed]
+        self._wait(lambda: self._results.upsert(documents))
+        log.info("results_upserted", items=len(documents))
         if self._announcer is not None:
             announcer, told = self._announcer, [_announcement(o) for o in completed]
             self._wait(lambda: announcer.announce(told))
+
+    def _append(self, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            rows = [_row(outcome) for outcome in outcomes]
+            self._wait(lambda: self._csv.append(rows))
+            log.info("results_csv_appended", items=len(rows))
 
     def _end(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -196,7 +194,11 @@ class Settle:
             return set()
         return self._keep(self._permanent, never)
 
-    def _end_malformed(self, malformed: Sequence[Malformed]) -> None:
+    def _end_malformed(self, ends: Sequence[Malformed]) -> None:
+        # One that was returned meanwhile stays on the queue, and only there.
+        malformed = [
+            one for one in ends if self._acknowledgement.begin(one.delivery.message_id)
+        ]
         for one in malformed:
             log_malformed(one)
             self._tally.count("malformed")

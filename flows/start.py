@@ -27,8 +27,11 @@ def start_worker(*, debug: bool = False) -> Worker:
     Ends the process with 2 when a setting is wrong, and with 1 when something that
     the worker needs is not there.
     """
-    _refuse_bytewax_server()
-    _refuse_cluster()
+    refuse_bytewax_server()
+    refuse_cluster(
+        "the process that received a message holds it; start more processes instead "
+        "(python run_flow.py worker --processes N)"
+    )
     settings = load_settings()
     if not debug:
         end_in_one_line()
@@ -68,7 +71,8 @@ def fail(*lines: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-def _refuse_bytewax_server() -> None:
+def refuse_bytewax_server() -> None:
+    """End the process with 2 where bytewax would open its own web server."""
     if _BYTEWAX_API in os.environ:
         value = os.environ[_BYTEWAX_API]
         fail(
@@ -78,14 +82,19 @@ def _refuse_bytewax_server() -> None:
         )
 
 
-def _refuse_cluster() -> None:
+def refuse_cluster(instead: str) -> None:
+    """End the process with 2 where bytewax is asked for more than one worker.
+
+    Parameters
+    ----------
+    instead
+        Why, and what to do instead.
+    """
     if not sys.argv[0].endswith(os.path.join("bytewax", "run.py")):
         return
     asked = _parse_args()
     if (asked.workers_per_process or 1) > 1 or asked.process_id is not None:
         fail(
-            "expected one bytewax worker in one process, got a cluster: the process "
-            "that received a message holds it; start more processes instead "
-            "(python run_flow.py worker --processes N)",
+            f"expected one bytewax worker in one process, got a cluster: {instead}",
             code=2,
         )

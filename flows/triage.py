@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from connectors.mongo import Document, Results, SourceDocuments
 from connectors.postgres import Rows
-from connectors.sqs import Delivery
 from flows.copies import Copies
 from flows.dependencies import Dependencies
-from model.outcomes import Kind, Outcome, Status
-from model.records import DiscoveryRecord, MalformedMessage, WorkItem, source_text
+from flows.failures import UnknownSource, failed
+from model.outcomes import Outcome, Status
+from model.records import DiscoveryRecord, WorkItem, source_text
 
 log = structlog.get_logger("earshot")
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A delivery that is no record, and what is wrong with it."""
-
-    delivery: Delivery
-    reason: str
-
-
-def parse(delivery: Delivery) -> WorkItem | Malformed:
-    """Return the work item of a delivery, or what is wrong with it."""
-    try:
-        record = DiscoveryRecord.from_message(delivery.body)
-    except MalformedMessage as error:
-        return Malformed(delivery, str(error))
-    return WorkItem.of(
-        record, delivery.message_id, delivery.receive_count, origin=delivery
-    )
 
 
 class Source(Protocol):
@@ -178,7 +158,7 @@ class Triage:
             f"source_collection {item.record.source_collection!r} is not a source "
             f"of this worker, expected {known}"
         )
-        return Outcome.failed(item, Kind.TRANSIENT, "eligibility", reason)
+        return failed(item, UnknownSource(reason))
 
     def _log(self, items: Sequence[WorkItem], kept: Sequence[WorkItem]) -> None:
         if kept:

@@ -6,7 +6,10 @@ from connectors import aws
 from connectors.announce import Announcer, QueueAnnouncer, TopicAnnouncer
 from connectors.download import DownloadLimits
 from connectors.mongo import Database, SourceDocuments
+from connectors.mongo_pages import DocumentPages
+from connectors.pages import Pages
 from connectors.postgres import Rows
+from connectors.postgres_pages import RowPages
 from connectors.quarantine import Quarantine, QuarantineQueue
 from connectors.sqs import Sender
 from flows.settings import Settings
@@ -50,6 +53,24 @@ def sources(settings: Settings, rows: Rows | None, database: Database) -> list[S
         found.append(PostgresSource(name, rows))
     if settings.mongo_source_collection is not None:
         name = settings.mongo_source_collection
-        documents = SourceDocuments(database.collection(name))
+        documents = SourceDocuments(
+            database.collection(name), fields=settings.mongo_fields
+        )
         found.append(MongoSource(name, documents))
     return found
+
+
+def pages_of(settings: Settings, database: Database, readers: int) -> Pages:
+    """Return the source that discovery reads."""
+    if settings.discovery_source_type == "postgres":
+        assert settings.postgres_dsn and settings.postgres_table, "the settings check"
+        return RowPages(
+            settings.postgres_dsn.get_secret_value(),
+            settings.postgres_schema,
+            settings.postgres_table,
+            columns=settings.postgres_columns,
+            connections=readers,
+        )
+    assert settings.mongo_source_collection, "the settings check"
+    collection = database.collection(settings.mongo_source_collection)
+    return DocumentPages(collection, fields=settings.mongo_fields)

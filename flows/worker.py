@@ -14,12 +14,17 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors.sqs import Delivery
-from flows.inference import Fetched, Measured, Withdrawn
+from flows.downloads import Fetched, Withdrawn
+from flows.inference import Measured
 from flows.operators import batch, map_concurrent
+from flows.parsing import parse
 from flows.settle import End
-from flows.triage import parse
 from model.outcomes import Outcome
 from model.records import WorkItem
+
+#: Age at which measured recordings are scored, though more are on their way: scoring
+#: and writing them together costs little more than doing so for one.
+GATHER_AGE = timedelta(seconds=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,15 @@ class Steps:
         A recording's bytes to its numbers.
     score
         Numbers to outcomes.
-    idle
-        Whether nothing is under way, so that a batch need not wait for more.
+    under_way
+        How many records are between triage and their end.
     """
 
     triage: Callable[[list[WorkItem]], Future[Iterable[WorkItem | Outcome]]]
     download: Callable[[WorkItem], Future[Fetched | Outcome | Withdrawn]]
     measure: Callable[[Fetched], Future[Measured | Outcome]]
     score: Callable[[list[Measured]], Iterable[Outcome]]
-    idle: Callable[[], bool] = lambda: False
+    under_way: Callable[[], int]
 
 
 def build_flow(
@@ -60,7 +65,11 @@ def build_flow(
     deliveries = op.input("sqs", flow, source)
     parsed = op.branch("well_formed", op.map("parse", deliveries, parse), _is_item)
     batches = batch(
-        "batch", parsed.trues, size=batch_size, age=batch_age, idle=steps.idle
+        "batch",
+        parsed.trues,
+        size=batch_size,
+        age=batch_age,
+        idle=lambda waiting: not steps.under_way(),
     )
     triaged = op.flatten("items", map_concurrent("triage", batches, steps.triage))
     eligible = op.branch("eligible", triaged, _is_item)
@@ -68,7 +77,14 @@ def build_flow(
     fetched = op.branch("fetched", downloaded, _is_fetched)
     measured = map_concurrent("measure", fetched.trues, steps.measure)
     usable = op.branch("measured", measured, _is_measured)
-    judged = op.flat_map_batch("score", usable.trues, steps.score)
+    gathered = batch(
+        "gather",
+        usable.trues,
+        size=batch_size,
+        age=GATHER_AGE,
+        idle=lambda waiting: steps.under_way() <= waiting,
+    )
+    judged = op.flat_map("score", gathered, steps.score)
     ends: Stream[End] = op.merge(
         "ends", parsed.falses, eligible.falses, fetched.falses, usable.falses, judged
     )

@@ -23,6 +23,7 @@ HOMES = {
         "flows/operators.py",
         "flows/worker.py",
         "flows/discovery",
+        "flows/scan.py",
         "flows/runtime.py",
         "flows/start.py",
         "flows/processes.py",

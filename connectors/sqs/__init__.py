@@ -2,7 +2,8 @@
 
 Knows nothing of what the messages mean. A `Consumer` holds what it received until it
 is told what became of it; `SqsSource` brings its deliveries into a flow; a `Sender`
-sends and says what was confirmed.
+sends and says what was confirmed; `SqsSink` sends what a flow made of its deliveries,
+and acknowledges them then.
 """
 
 from connectors.sqs.batches import MAX_BYTES
@@ -10,6 +11,7 @@ from connectors.sqs.consumer import Consumer
 from connectors.sqs.faults import QueueGone
 from connectors.sqs.poller import Delivery
 from connectors.sqs.sender import UNREACHABLE, Message, Sender
+from connectors.sqs.sink import SqsSink
 from connectors.sqs.source import SqsSource
 
 __all__ = [
@@ -20,5 +22,6 @@ __all__ = [
     "Message",
     "QueueGone",
     "Sender",
+    "SqsSink",
     "SqsSource",
 ]

@@ -14,6 +14,8 @@ MAX_ENTRIES = 10
 MAX_BYTES = 1_048_576
 #: The longest that a message can stay hidden, counted from its receipt (12 h).
 MAX_VISIBILITY_SECONDS = 43_200
+#: What the URL of a queue that keeps order ends with.
+FIFO_SUFFIX = ".fifo"
 #: The longest wait of one receive.
 MAX_LONG_POLL_SECONDS = 20
 

@@ -35,6 +35,12 @@ class Consumer:
     While it is held its lease is extended, so that no other consumer gets it. The
     unit of parallelism is the consumer; SQS spreads a queue over any number of them.
 
+    A **FIFO queue** gives one message of a group at a time: messages are received one
+    by one, and SQS keeps the rest of the group back until that one is deleted. So
+    nothing overtakes a message of its group: one that is returned holds up its group
+    until it succeeds or the redrive policy moves it to the dead-letter queue. Groups
+    are worked on side by side.
+
     Parameters
     ----------
     queue_url
@@ -84,6 +90,7 @@ class Consumer:
         self._failure: Exception | None = None
         self._on_failure = on_failure
         self._waiting: deque[Delivery] = deque()
+        self.taken_at = time.monotonic()
         patience = min(long_poll, idle_exit) if idle_exit else long_poll
         wait = max(1, min(MAX_LONG_POLL_SECONDS, round(patience)))
         self._client = client or sqs_client(
@@ -140,6 +147,7 @@ class Consumer:
         Exception
             What ended a thread of the consumer, such as `QueueGone`.
         """
+        self.taken_at = time.monotonic()
         if self._failure is not None:
             raise self._failure
         if self._is_idle():

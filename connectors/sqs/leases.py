@@ -16,6 +16,8 @@ from connectors.sqs.batches import MAX_VISIBILITY_SECONDS
 
 #: A lease is extended when this share of it has passed: two more tries fit in.
 EXTEND_AFTER = 1 / 3
+#: How long a message can be held: SQS counts its 12 h from before the answer came.
+MAX_HOLD_SECONDS = MAX_VISIBILITY_SECONDS - 60
 
 
 class Phase(Enum):
@@ -164,7 +166,7 @@ class Leases:
 
     def extension(self, lease: Lease) -> int:
         """Return for how many seconds a lease can be extended, 0 at SQS's 12 h."""
-        left = MAX_VISIBILITY_SECONDS - (self._clock() - lease.received_at)
+        left = MAX_HOLD_SECONDS - (self._clock() - lease.received_at)
         return max(0, int(min(self.visibility_timeout, left)))
 
     def extended(self, message_id: str) -> None:

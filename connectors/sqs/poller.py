@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from connectors.errors import Unavailable
-from connectors.sqs.batches import MAX_ENTRIES
+from connectors.sqs.batches import FIFO_SUFFIX, MAX_ENTRIES
 from connectors.sqs.faults import translated
 from connectors.sqs.leases import Leases
 from connectors.sqs.stats import Stats
@@ -66,6 +66,14 @@ class Poller:
         While it returns True nothing is received.
     long_poll
         Seconds that one receive waits for messages.
+
+    Attributes
+    ----------
+    turned_at
+        When the first thread last finished a receive, well or badly, or saw that it
+        has to wait; ``time.monotonic`` seconds.
+    quiet_since
+        Since when the queue has given nothing, None while it gives.
     """
 
     def __init__(
@@ -87,9 +95,11 @@ class Poller:
         self._deliver, self._on_failure = deliver, on_failure
         self._paused, self._stopping = paused, stopping
         self.long_poll = long_poll
+        # Two messages of one group in hand could overtake each other.
+        self._most = 1 if queue_url.endswith(FIFO_SUFFIX) else MAX_ENTRIES
         self._deep = threading.Event()
         self._outages = 0
-        self.polled_at = time.monotonic()
+        self.turned_at = time.monotonic()
         self.quiet_since: float | None = None
         self._threads = [
             threading.Thread(
@@ -118,15 +128,18 @@ class Poller:
             self._on_failure(error)
 
     def _may_poll(self, first: bool) -> bool:
+        if not first and not self._deep.wait(_PAUSE_SECONDS):
+            return False
         if self._paused():
-            self.quiet_since = None
+            self.quiet_since, self.turned_at = None, time.monotonic()
             self._stopping.wait(_PAUSE_SECONDS)
             return False
-        return first or self._deep.wait(_PAUSE_SECONDS)
+        return True
 
     def _poll(self, wait: int) -> None:
-        permits = self._leases.take_permits(MAX_ENTRIES, PATIENCE_SECONDS)
+        permits = self._leases.take_permits(self._most, PATIENCE_SECONDS)
         if not permits:
+            self.turned_at = time.monotonic()
             return
         began = time.monotonic()
         used = 0
@@ -177,7 +190,7 @@ class Poller:
         )
 
     def _note(self, began: float, *, full: bool, empty: bool) -> None:
-        self.polled_at = time.monotonic()
+        self.turned_at = time.monotonic()
         if self._outages:
             self._outages = 0
             log.warning("sqs_receive_reachable", reachable=True)
@@ -193,7 +206,7 @@ class Poller:
             self.quiet_since = began
 
     def _back_off(self, error: Unavailable) -> None:
-        self.quiet_since = None
+        self.quiet_since, self.turned_at = None, time.monotonic()
         if not self._outages:
             log.warning("sqs_receive_reachable", reachable=False, error=str(error))
         self._outages += 1

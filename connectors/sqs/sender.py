@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from connectors.errors import Unavailable
-from connectors.sqs.batches import MAX_BYTES, MAX_ENTRIES, call_batch
+from connectors.sqs.batches import FIFO_SUFFIX, MAX_BYTES, MAX_ENTRIES, call_batch
+from connectors.sqs.faults import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -59,7 +60,7 @@ class Message:
         names = sum(
             len(name) + len(str(value)) for name, value in self.attributes.items()
         )
-        return len(self.body.encode()) + names
+        return len(self.body.encode(errors="surrogatepass")) + names
 
 
 class Sender:
@@ -79,7 +80,14 @@ class Sender:
     @property
     def fifo(self) -> bool:
         """Whether the queue keeps order and wants a group and deduplication id."""
-        return self._queue_url.endswith(".fifo")
+        return self._queue_url.endswith(FIFO_SUFFIX)
+
+    def check(self) -> None:
+        """Look at the queue once; raises `Unavailable`, `QueueGone`."""
+        with translated(self._queue_url):
+            self._client.get_queue_attributes(
+                QueueUrl=self._queue_url, AttributeNames=["QueueArn"]
+            )
 
     def send(self, messages: Sequence[Message]) -> dict[int, str]:
         """Send messages, up to 10 a request, and retry those that failed.

@@ -84,8 +84,7 @@ class Settlement:
         self._asked = threading.Condition()
         self._closing = False
         self._heartbeat = Heartbeat(change, leases, stats)
-        self._thread = threading.Thread(target=self._run, name="sqs-settlement")
-        self._thread.daemon = True
+        self._thread = threading.Thread(target=self._run, name="settle", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -123,6 +122,8 @@ class Settlement:
         open_intent = self._intents.get(message_id)
         if lease is None or (open_intent and open_intent.delay is None):
             return None
+        if open_intent and self._is_superseded(open_intent):
+            self._ended(message_id, "returned")
         if lease.lost:
             self._leases.end(message_id, lease.receipt_handle)
             self._on_settled(message_id, "lost")
@@ -143,6 +144,7 @@ class Settlement:
         """Make the requests that are due now: deletes, returns, extensions."""
         while deletes := self._ready(deletes=True):
             self._settle(self._delete, deletes, [self._handle(i) for i in deletes])
+        self._end_superseded()
         while returns := self._ready(deletes=False):
             self._settle(self._change, returns, [self._visible(i) for i in returns])
         self._heartbeat.beat()
@@ -167,9 +169,22 @@ class Settlement:
                 for intent in self._intents.values()
                 if (intent.delay is None) is deletes and intent.due_at <= now
             ]
-            if len(wanted) >= MAX_ENTRIES:
-                return wanted[:MAX_ENTRIES]
-            return wanted if any(self._full_at(i) <= now for i in wanted) else []
+            full = len(wanted) >= MAX_ENTRIES
+            go = full or any(self._full_at(i) <= now for i in wanted)
+            return wanted[:MAX_ENTRIES] if go else []
+
+    def _end_superseded(self) -> None:
+        """End the returns of what came again by itself: their handles are stale."""
+        with self._asked:
+            stale = [i for i in self._intents.values() if self._is_superseded(i)]
+        for intent in stale:
+            self._drop(intent)
+            self._ended(intent.message_id, "returned")
+
+    def _is_superseded(self, intent: _Intent) -> bool:
+        lease = self._leases.get(intent.message_id)
+        again = lease and lease.receipt_handle != intent.receipt_handle
+        return bool(again) and intent.delay is not None
 
     def _handle(self, intent: _Intent) -> dict[str, Any]:
         lease = self._leases.get(intent.message_id)
@@ -178,10 +193,7 @@ class Settlement:
         return {"ReceiptHandle": intent.receipt_handle}
 
     def _visible(self, intent: _Intent) -> dict[str, Any]:
-        return {
-            "ReceiptHandle": intent.receipt_handle,
-            "VisibilityTimeout": intent.delay,
-        }
+        return self._handle(intent) | {"VisibilityTimeout": intent.delay}
 
     def _settle(
         self, request: Request, intents: list[_Intent], entries: list[dict[str, Any]]
@@ -202,15 +214,14 @@ class Settlement:
             self._again(intent, "newer handle")
             return
         self._drop(intent)
-        self._ended(
-            intent.message_id, "deleted" if intent.delay is None else "returned"
-        )
+        how = "deleted" if intent.delay is None else "returned"
+        self._ended(intent.message_id, how)
 
     def _stale(self, intent: _Intent, code: str) -> None:
-        if not self._leases.end(intent.message_id, intent.receipt_handle):
-            if intent.delay is None:
-                self._again(intent, code)
-                return
+        ended = self._leases.end(intent.message_id, intent.receipt_handle)
+        if intent.delay is None and not ended:
+            self._again(intent, code)
+            return
         self._drop(intent)
         log.warning("lease_lost", message_id=intent.message_id, code=code)
         self._ended(intent.message_id, "lost")
@@ -226,6 +237,7 @@ class Settlement:
         elif intent.tries >= RETURN_TRIES:
             self._leases.end(intent.message_id, intent.receipt_handle)
             self._drop(intent)
+            self._ended(intent.message_id, "returned")
             return
         most = min(RETRY_MAX_SECONDS, RETRY_SECONDS * 2**intent.tries)
         intent.due_at = self._clock() + self._jitter.uniform(0, most)

@@ -47,6 +47,7 @@ class StrictSqs:
     deleted: list[str] = field(default_factory=list)
     fail_entries: int = 0
     fail_requests: int = 0
+    lease: int = 30
     extended_after_end: list[str] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
 
@@ -123,11 +124,13 @@ class StrictSqs:
         seconds = entry["VisibilityTimeout"]
         assert 0 <= seconds <= 43_200, "a visibility of 0 to 43,200 s"
         message_id = entry["ReceiptHandle"].split("#")[0]
-        if message_id in self.ended and seconds:
+        if message_id in self.ended and seconds == self.lease:
             self.extended_after_end.append(message_id)
         message = self._held(entry["ReceiptHandle"])
         if message is None:
             return "ReceiptHandleIsInvalid"
         assert self.clock.now + seconds <= message.received_at + 43_200 + 1
         message.visible_at = self.clock.now + seconds
+        if seconds != self.lease:
+            self.ended.add(message_id)  # a return, which nothing may extend
         return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from connectors.csv import CsvFile, neutralised
+from connectors.csv import CsvFile, Rotation, neutralised
 from connectors.errors import Misconfigured, Unavailable
 
 HEADER = ["id", "text"]
@@ -114,3 +115,94 @@ def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(start: str) -> None:
 @pytest.mark.parametrize("cell", ["", "a", "1", "a=b", "हिन्दी"])
 def test_any_other_cell_stays_as_it_is(cell: str) -> None:
     assert neutralised(cell) == cell
+
+
+MOMENT = datetime(2026, 2, 23, 9, 30, tzinfo=UTC)
+
+
+def test_a_file_that_would_grow_too_large_is_put_aside_with_the_time(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.csv"
+    file = CsvFile(path, HEADER, Rotation(bytes=30), now=lambda: MOMENT)
+    for number in range(7):
+        file.append([[str(number), "x" * 8]])
+    file.close()
+    names = sorted(one.name for one in tmp_path.iterdir())
+    aside = [f"a.20260223T093000Z{more}.csv" for more in ("", ".1", ".2")]
+    assert names == sorted(["a.csv", *aside])
+    written = [row for name in names for row in rows(tmp_path / name)]
+    assert written.count(HEADER) == 4
+    assert sorted(row[0] for row in written if row != HEADER) == list("0123456")
+    assert all((tmp_path / name).stat().st_size <= 30 for name in names)
+
+
+def test_rows_larger_than_the_limit_have_a_file_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    file = CsvFile(path, HEADER, Rotation(bytes=10), now=lambda: MOMENT)
+    file.append([["1", "x" * 100]])
+    file.append([["2", "y" * 100]])
+    file.close()
+    assert rows(path) == [HEADER, ["2", "y" * 100]]
+    assert rows(tmp_path / "a.20260223T093000Z.csv") == [HEADER, ["1", "x" * 100]]
+
+
+def test_a_file_of_another_day_is_put_aside_also_one_found_at_the_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.csv"
+    write(path, ["1", "a"])
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    file = CsvFile(path, HEADER, Rotation(daily=True), now=lambda: tomorrow)
+    file.append([["2", "b"]])
+    file.close()
+    assert rows(path) == [HEADER, ["2", "b"]]
+    assert rows(tmp_path / f"a.{tomorrow:%Y%m%dT%H%M%SZ}.csv") == [HEADER, ["1", "a"]]
+
+
+def test_a_file_with_no_row_is_never_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write(path)
+    later = datetime.now(UTC) + timedelta(days=3)
+    file = CsvFile(path, HEADER, Rotation(bytes=1, daily=True), now=lambda: later)
+    file.append([["1", "a"]])
+    file.close()
+    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_disk_that_is_full_at_a_rotation_loses_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    file = CsvFile(path, HEADER, Rotation(bytes=30), now=lambda: MOMENT)
+    file.append([["1", "x" * 20]])
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(Unavailable, match="No space left"):
+        file.append([["2", "y"]])
+    monkeypatch.undo()
+    file.append([["2", "y"]])
+    file.close()
+    written = [row for one in tmp_path.iterdir() for row in rows(one)]
+    assert sorted(row for row in written if row != HEADER) == [
+        ["1", "x" * 20],
+        ["2", "y"],
+    ]
+
+
+def test_a_file_that_is_put_aside_is_taken_by_no_other_process(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    first = CsvFile(path, HEADER, Rotation(bytes=30), now=lambda: MOMENT)
+    second = CsvFile(path, HEADER, Rotation(bytes=30), now=lambda: MOMENT)
+    for number in range(4):
+        first.append([[f"f{number}", "x" * 20]])
+        second.append([[f"s{number}", "x" * 20]])
+    first.close()
+    second.close()
+    written = [row[0] for one in tmp_path.iterdir() for row in rows(one)]
+    assert sorted(w for w in written if w != "id") == [
+        f"{who}{number}" for who in "fs" for number in range(4)
+    ]

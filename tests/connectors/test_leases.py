@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -234,43 +236,63 @@ def test_never_more_is_taken_than_can_be_held(consuming: Consuming) -> None:
     assert consuming.leases.take_permits(10, patience=0) == 0
 
 
+#: Seconds without a fault after which every lease is extended or known to be lost.
+CLEAN_SECONDS = 25.0
+
+
 class LeaseMachine(RuleBasedStateMachine):
-    """Any order of receipts, ends, faults and time."""
+    """Any order of receipts, ends, faults and time, with another consumer beside."""
 
     @initialize()
     def start(self) -> None:
         self.consuming = Consuming()
         self.sqs, self.clock = self.consuming.sqs, self.consuming.clock
         self.held: set[str] = set()
-        self.put = 0
+        self.delivered: Counter[str] = Counter()
+        self.put: Counter[str] = Counter()
+        self.clean = 0.0
+
+    def _put(self, message_id: str) -> None:
+        self.sqs.put(message_id)
+        self.put[message_id] += 1
+
+    def _take(self, message_ids: Iterable[str]) -> None:
+        self.delivered.update(message_ids)
+        self.held |= set(message_ids)
 
     @rule(count=st.integers(1, 12))
     def messages_are_sent(self, count: int) -> None:
         for _ in range(count):
-            self.sqs.put(f"m{self.put}")
-            self.put += 1
+            self._put(f"m{len(self.put)}")
 
     @rule(most=st.integers(1, 10))
     def some_are_received(self, most: int) -> None:
         new = self.consuming.receive(most)
         assert len(new) == len(set(new))
-        self.held |= set(new)
+        self._take(new)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.sqs.messages)
     @rule(data=st.data())
     def one_comes_twice(self, data: st.DataObject) -> None:
-        message_id = data.draw(st.sampled_from(sorted(self.held)))
-        if message_id not in self.sqs.messages:
-            return
+        message_id = data.draw(st.sampled_from(sorted(self.sqs.messages)))
         if self.consuming.leases.take_permits(1, patience=0):
             delivery = self.sqs.deliver(message_id, TIMEOUT)
             if self.consuming.leases.register(*delivery):
-                self.held.add(message_id)
+                self._take([message_id])
+
+    @precondition(lambda self: self.sqs.deleted)
+    @rule(data=st.data())
+    def one_comes_again_after_its_delete(self, data: st.DataObject) -> None:
+        message_id = data.draw(st.sampled_from(sorted(set(self.sqs.deleted))))
+        if message_id not in self.sqs.messages:
+            self._put(message_id)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def one_is_begun(self, data: st.DataObject) -> None:
-        self.consuming.leases.begin(data.draw(st.sampled_from(sorted(self.held))))
+        message_id = data.draw(st.sampled_from(sorted(self.held)))
+        if self.consuming.leases.begin(message_id):
+            assert not self.consuming.leases.begin(message_id)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -280,7 +302,7 @@ class LeaseMachine(RuleBasedStateMachine):
         self.held -= set(ids)
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), delay=st.floats(0, 100))
+    @rule(data=st.data(), delay=st.floats(0, 29))
     def some_are_returned(self, data: st.DataObject, delay: float) -> None:
         ids = data.draw(st.lists(st.sampled_from(sorted(self.held)), unique=True))
         self.consuming.settlement.return_(ids, delay)
@@ -289,10 +311,20 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(entries=st.integers(0, 15), requests=st.integers(0, 3))
     def sqs_fails(self, entries: int, requests: int) -> None:
         self.sqs.fail_entries, self.sqs.fail_requests = entries, requests
+        self.clean = 0.0
 
-    @rule(seconds=st.sampled_from([0.06, 0.5, 2.0, 9.0, 29.0, 31.0, 400.0]))
+    @rule(seconds=st.sampled_from([0.06, 0.5, 2.0, 9.0, 9.0, 29.0, 31.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
+        faulty = self.sqs.fail_entries or self.sqs.fail_requests or seconds > 10
         self.consuming.turn(seconds)
+        self.clean = 0.0 if faulty else self.clean + seconds
+
+    @precondition(lambda self: self.clean > CLEAN_SECONDS)
+    @rule()
+    def another_consumer_gets_nothing_that_is_held(self) -> None:
+        for message_id, _ in self.sqs.receive(10, TIMEOUT):
+            lease = self.consuming.leases.get(message_id)
+            assert lease is None or lease.lost or lease.phase is Phase.RETURNING
 
     @invariant()
     def permits_never_leak(self) -> None:
@@ -300,8 +332,13 @@ class LeaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_deleted_twice_or_extended_after_its_end(self) -> None:
-        assert len(self.sqs.deleted) == len(set(self.sqs.deleted))
+        assert not Counter(self.sqs.deleted) - self.put
         assert not self.sqs.extended_after_end
+
+    @invariant()
+    def no_delivery_ends_twice(self) -> None:
+        ends = Counter(message_id for message_id, _ in self.consuming.settled)
+        assert not ends - self.delivered
 
     def teardown(self) -> None:
         if not hasattr(self, "consuming"):
@@ -312,6 +349,8 @@ class LeaseMachine(RuleBasedStateMachine):
             self.consuming.turn(1)
         assert len(self.consuming.leases) == 0
         assert self.consuming.free() == PERMITS
+        ends = Counter(message_id for message_id, _ in self.consuming.settled)
+        assert ends == self.delivered
 
 
 TestLeaseMachine = LeaseMachine.TestCase

@@ -85,7 +85,11 @@ def test_a_batch_goes_by_the_age_of_its_first_item() -> None:
 
 def test_a_batch_goes_at_once_while_nothing_is_under_way() -> None:
     source = TimedSource([0, 0.1, 0.2])
-    assert batches(source, size=100, age=LONG, idle=lambda: True) == [[1], [2], [3]]
+    assert batches(source, size=100, age=LONG, idle=lambda waiting: True) == [
+        [1],
+        [2],
+        [3],
+    ]
 
 
 def test_what_is_left_goes_at_the_end() -> None:

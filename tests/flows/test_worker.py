@@ -17,12 +17,17 @@ from connectors.download import Downloader, DownloadLimits
 from connectors.mongo import Database, Results, SourceDocuments
 from connectors.postgres import Rows
 from connectors.sqs import Delivery
+from flows.audio_hosts import AudioHosts
+from flows.budget import ByteBudget
 from flows.child import extract_features
 from flows.copies import Copies
 from flows.dependencies import Dependencies
-from flows.inference import Download, Fetched, Measured, Score, Withdrawn
+from flows.downloads import Downloads, Fetched, Withdrawn
+from flows.failures import failed
+from flows.inference import Measured, Score
+from flows.parsing import Malformed
 from flows.settle import End
-from flows.triage import Malformed, MongoSource, PostgresSource, Triage
+from flows.triage import MongoSource, PostgresSource, Triage
 from flows.worker import Steps, build_flow
 from model.audio import AudioError, AudioLimits
 from model.detector import load_model
@@ -50,9 +55,19 @@ class Rig:
         self.held = True
         limits = DownloadLimits(retries=0, allowed_hosts=("127.0.0.1",))
         self.downloader = Downloader(limits)
+        self.budget = ByteBudget(1 << 40)  # a test's source ends before its items
+        self.downloads = Downloads(
+            self.downloader,
+            threads=4,
+            begin=lambda message_id: self.held,
+            hosts=AudioHosts(),
+            budget=self.budget,
+            patience=0,
+        )
         self.executor = ThreadPoolExecutor(4)
 
     def close(self) -> None:
+        self.downloads.close()
         self.executor.shutdown()
         self.rows.close()
         self.database.close()
@@ -89,12 +104,12 @@ class Rig:
             Dependencies(),
             self.copies,
         )
-        download = Download(self.downloader, lambda message_id: self.held)
         steps = Steps(
             triage=lambda items: self.executor.submit(triage, items),
-            download=lambda item: self.executor.submit(download, item),
+            download=self.downloads.submit,
             measure=self._measure,
             score=Score(load_model()),
+            under_way=lambda: len(self.copies),
         )
         flow = build_flow(
             TestingSource(deliveries, batch_size=10),
@@ -111,9 +126,9 @@ class Rig:
             try:
                 extracted = extract_features(fetched.data, AudioLimits())
             except AudioError as error:
-                return Outcome.failed(
-                    fetched.item, Kind.PERMANENT, "decode", str(error)
-                )
+                return failed(fetched.item, error)
+            finally:
+                self.budget.release(fetched.item.message_id)
             return Measured(fetched.item, extracted)
 
         return self.executor.submit(measure)
