@@ -29,12 +29,20 @@ def is_dsn(dsn: str) -> bool:
         return False
 
 
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.InsufficientPrivilege,
+    PoolTimeout,
+)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's connection errors into `Unavailable`."""
+    """Turn the driver's connection errors, and a right revoked, into `Unavailable`."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except _AWAY as error:
         raise Unavailable("postgres", error) from error
 
 

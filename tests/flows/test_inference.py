@@ -114,8 +114,10 @@ def test_the_bytes_of_a_recording_are_released_however_it_ends() -> None:
 
 def children() -> list[psutil.Process]:
     """Return the children of this process that decode: those of its fork server."""
-    own = psutil.Process()
-    return [p for p in own.children(recursive=True) if p.ppid() != own.pid]
+    servers = [
+        p for p in psutil.Process().children() if "forkserver" in str(p.cmdline())
+    ]
+    return [child for server in servers for child in server.children()]
 
 
 def test_a_child_that_is_killed_while_it_has_no_work_is_replaced() -> None:
