@@ -22,6 +22,8 @@ class ByteBudget:
         self.most = most
         self._held: dict[str, int] = {}
         self._changed = threading.Condition()
+        # One waits at a time: small recordings cannot keep a large one waiting.
+        self._turn = threading.Lock()
 
     @property
     def used(self) -> int:
@@ -33,7 +35,7 @@ class ByteBudget:
         """Reserve bytes in the place of what `holder` had; wait until there is room."""
         size = min(size, self.most)
         self.release(holder)
-        with self._changed:
+        with self._turn, self._changed:
             self._changed.wait_for(lambda: sum(self._held.values()) + size <= self.most)
             self._held[holder] = size
 

@@ -204,8 +204,13 @@ class Worker:
         )
 
     def _must_wait(self) -> bool:
-        """Tell whether to receive nothing: what would be received could only wait."""
-        return bool(self._dependencies.down) or self._hosts.forbid_receiving()
+        """Tell whether to receive nothing: what would be received could only wait.
+
+        With nothing in hand there must be something to try the audio hosts with.
+        """
+        if self._dependencies.down:
+            return True
+        return bool(len(self.consumer.leases)) and self._hosts.forbid_receiving()
 
     def _serve_health(self) -> None:
         settings = self.settings

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from connectors.aws import sqs_client
@@ -153,8 +154,9 @@ class Consumer:
         if self._is_idle():
             self.stop()
         taken: list[Delivery] = []
-        while self._waiting and len(taken) < TAKE_AT_MOST:
-            taken.append(self._waiting.popleft())
+        with suppress(IndexError):  # `stop` may clear what waits at any moment
+            while len(taken) < TAKE_AT_MOST:
+                taken.append(self._waiting.popleft())
         return taken
 
     def begin(self, message_id: str) -> bool:

@@ -63,8 +63,9 @@ def ledger_of(records: Records, quarantine_url: str) -> Ledger:
     innocent = {trace for trace in sent if records.kinds[trace] in INNOCENT}
     judged = {result["trace_id"] for result in results}
     quarantined = set(_bodies(pipeline, quarantine_url))
-    dead = set(_bodies(pipeline, pipeline.dead_letter_url))
+    # In this order: to receive a message once too often moves it on.
     left = set(_bodies(pipeline, pipeline.queue_url))
+    dead = set(_bodies(pipeline, pipeline.dead_letter_url))
     ends = [judged, _traces(quarantined), _traces(dead)]
     everywhere = set().union(*ends, _traces(left))
     malformed = set(records.malformed)

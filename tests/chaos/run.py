@@ -27,7 +27,7 @@ from tests.conftest import SOURCE_COLUMNS
 from tests.system.pipeline import Pipeline
 
 #: Deliveries of a message before it is dead-lettered: kills and lost leases count too.
-_RECEIVES = 15
+_RECEIVES = 12
 #: Seconds after the last fault in which everything comes to its end.
 _SETTLE_SECONDS = 150
 _DRAIN_SECONDS = 10
@@ -208,7 +208,7 @@ def prepared(plan: Plan, folder: Path) -> Iterator[tuple[Chaos, str]]:
             "DRAIN_TIMEOUT_SECONDS": str(_DRAIN_SECONDS),
             "INFERENCE_TIMEOUT_SECONDS": "3",
             "RETRY_BACKOFF_SECONDS": "0.5",
-            "RETRY_BACKOFF_MAX_SECONDS": "2" if plan.seconds < 120 else "10",
+            "RETRY_BACKOFF_MAX_SECONDS": "2" if plan.seconds < 120 else "4",
             "S3_TIMEOUT_SECONDS": "10",
         }
         workers = stack.enter_context(Workers(pipeline, settings, plan.workers))

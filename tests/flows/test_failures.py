@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from pebble import ProcessExpired
+from psycopg.errors import InsufficientPrivilege
 
 from connectors.download_errors import HostDown, PermanentDownload, TransientDownload
 from connectors.errors import Unavailable
+from connectors.postgres import translated
 from flows.failures import TAXONOMY, UNNAMED, Backoff, failed, fate_of
 from model.audio_errors import Incomplete
 from model.outcomes import Kind
@@ -64,6 +66,11 @@ def test_an_outage_is_no_items_failure() -> None:
     assert fate_of(Unavailable("mongo", "away")).kind is None
     with pytest.raises(AssertionError, match="no item's own"):
         failed(item("m"), Unavailable("mongo", "away"))
+
+
+def test_a_right_that_is_revoked_while_the_worker_runs_is_an_outage() -> None:
+    with pytest.raises(Unavailable, match="permission denied"), translated():
+        raise InsufficientPrivilege("permission denied for table recordings")
 
 
 def test_a_backoff_doubles_to_its_limit_and_is_by_chance() -> None:
