@@ -52,6 +52,7 @@ class Workers:
         for process in list(self._draining):
             if process.exit_code is not None:
                 self._draining.remove(process)
+                process.kill()
                 if process.exit_code:
                     self.faults.append(f"a drain ended with {process.exit_code}")
         while len(self._running) < self._count:
