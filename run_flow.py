@@ -16,6 +16,9 @@ def flow() -> Dataflow:
     """Return the worker's dataflow, for ``python -m bytewax.run run_flow``."""
     import atexit
 
+    from flows.signals import exit_at_signal
+
+    exit_at_signal()
     from flows.start import start_worker
 
     worker = start_worker()

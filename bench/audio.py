@@ -1,4 +1,4 @@
-"""Issue 4's timing rows: ``python -m bench.audio``.
+"""What it costs to listen: ``python -m bench.audio``.
 
 Ten seconds of voice as wav, mp3 and m4a, from bytes to vector, against librosa with
 one call a feature; interleaved, so that a busy moment of the machine meets all;

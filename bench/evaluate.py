@@ -1,7 +1,7 @@
-"""Issue 4's accuracy table: ``python -m bench.evaluate [FOLDER]``.
+"""How well the model tells recordings apart: ``python -m bench.evaluate [FOLDER]``.
 
-Trains on the normal recordings of a folder with ``labels.csv`` (by default
-``../shared/audio`` beside the repository) and judges the others; where there is none,
+Trains on the normal recordings of a folder with ``labels.csv`` (by default the real
+ones, where they lie beside the repository) and judges the others; where there is none,
 on generated voices that are spoiled. The last line of stdout is one JSON object.
 """
 

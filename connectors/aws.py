@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoRegionError
+
+from connectors.errors import Misconfigured
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,7 +30,12 @@ def _client(service: Any, *, connect: float, read: float, connections: int) -> A
         tcp_keepalive=True,
         user_agent_extra="earshot",
     )
-    return boto3.session.Session().client(service, config=config)
+    # The SDK itself reads AWS_DEFAULT_REGION only.
+    region = os.environ.get("AWS_REGION") or None
+    try:
+        return boto3.session.Session(region_name=region).client(service, config=config)
+    except NoRegionError:
+        raise Misconfigured("AWS_REGION: missing, expected a region") from None
 
 
 def sqs_client(

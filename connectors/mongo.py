@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,11 +17,12 @@ from pymongo.write_concern import WriteConcern
 
 from connectors.errors import Unavailable
 from connectors.mongo_fields import FieldNames
-from model.records import MONGO_RECORD_TYPES
+from model.records import MONGO_RECORD_TYPES, source_text
 
 #: Seconds for one operation, its retries by the driver included.
 OPERATION_SECONDS = 10.0
 _OBJECT_ID_DIGITS = 24
+_MAX_INT64 = 2**63 - 1
 
 Document = dict[str, Any]
 
@@ -154,7 +155,14 @@ class SourceDocuments:
         }
 
 
-def _keys(text: str) -> list[ObjectId | str]:
+def _keys(text: str) -> list[ObjectId | str | int | float]:
+    """Return every ``_id`` that a message writes as `text`."""
+    keys: list[ObjectId | str | int | float] = [text]
     if len(text) == _OBJECT_ID_DIGITS and ObjectId.is_valid(text):
-        return [ObjectId(text), text]
-    return [text]
+        keys.append(ObjectId(text))
+    for kind in (int, float):
+        with suppress(ValueError, OverflowError):
+            number = kind(text)
+            if source_text(number) == text and abs(number) <= _MAX_INT64:
+                keys.append(number)
+    return keys

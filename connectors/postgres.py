@@ -44,6 +44,8 @@ def translated() -> Iterator[None]:
         yield
     except _AWAY as error:
         raise Unavailable("postgres", error) from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise Misconfigured(f"postgres: {error.diag.message_primary}") from error
 
 
 class Rows:
@@ -95,6 +97,7 @@ class Rows:
             When the table or its ``id`` is not there.
         """
         self._id_type = self._type_of_id()
+        self._query([])
 
     def audio_urls(self, ids: Sequence[str]) -> dict[str, str | None]:
         """Return the audio URL of each row that exists, by its id; one query.

@@ -104,8 +104,13 @@ class AudioHosts:
             log.warning("audio_host_up", host=name)
 
     def failed(self, name: str, error: HostDown) -> None:
-        """Note that a host gave no answer."""
+        """Note that a host gave no answer.
+
+        One that has never answered is no outage: its recordings fail by themselves.
+        """
         host = self._host(name)
+        if host.answered_at is None:
+            return
         if host.circuit.failed(error):
             host.down_since = self._clock()
             self._probe_at = host.down_since + PROBE_SECONDS

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import structlog
@@ -151,5 +151,7 @@ def order_of(
 ) -> Order:
     """Return what is to be done; without a subject, that of the settings."""
     assert settings.test_date is not None, "settings_of has looked"
+    if mode not in get_args(Mode):
+        fail(f"mode={mode!r}: expected {' or '.join(get_args(Mode))}", code=2)
     own = (settings.subject_name,) if settings.subject_name else ()
     return Order(settings.test_date, mode, tuple(subject_names) or own, **more)

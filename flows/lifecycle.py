@@ -21,6 +21,9 @@ log = structlog.get_logger("earshot")
 
 #: Seconds in which what is left at the drain's deadline is made visible again.
 _RETURN_SECONDS = 2.0
+#: A terminal's Ctrl-C reaches a worker directly and through its parent: within this
+#: time it is one signal.
+SAME_SIGNAL_SECONDS = 0.3
 #: Errors that say all there is to say in one line.
 EXPECTED = (Unavailable, Misconfigured, QueueGone, ModelError)
 
@@ -35,7 +38,7 @@ class Drain:
 
     def __init__(self, consumer: Consumer, timeout: float) -> None:
         self._consumer, self._timeout = consumer, timeout
-        self._signalled = False
+        self._signalled_at: float | None = None
 
     def install(self) -> None:
         """Take over the signals; from the main thread only."""
@@ -43,9 +46,13 @@ class Drain:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._signalled:
+        now = time.monotonic()
+        if self._signalled_at is None:
+            self._signalled_at = now
+        elif now - self._signalled_at > SAME_SIGNAL_SECONDS:
             os._exit(128 + number)
-        self._signalled = True
+        else:
+            return
         threading.Thread(target=self._drain, args=(number,), daemon=True).start()
 
     def _drain(self, number: int) -> None:

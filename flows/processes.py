@@ -13,16 +13,18 @@ from types import FrameType
 import structlog
 from bytewax.run import cli_main
 
-from flows.start import start_worker
+from flows.signals import exit_at_signal
+from flows.start import load_settings, start_worker
 
 log = structlog.get_logger("earshot")
 
 _LOOK_AGAIN_SECONDS = 0.1
-_DEFAULT_METRICS_PORT = "9108"
+_LAST_PORT = 65_535
 
 
 def run_one(*, debug: bool = False) -> None:
     """Run one worker in this process until it ends."""
+    exit_at_signal()
     worker = start_worker(debug=debug)
     try:
         cli_main(worker.flow())
@@ -38,14 +40,16 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
         self._context = multiprocessing.get_context("spawn")
         self._stopping = False
-        self._running = {index: self._start(index) for index in range(count)}
+        self._running: dict[int, SpawnProcess] = {}
+        for index in range(count):
+            self._running[index] = self._start(index)
 
     def run(self) -> int:
         """Wait until all have ended and return the highest exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
         worst = 0
         while self._running:
             time.sleep(_LOOK_AGAIN_SECONDS)
@@ -68,7 +72,7 @@ class Workers:
         if code > 0 and not self._stopping:
             log.error("worker_failed", worker=index, exit_code=code)
             self._stop(signal.SIGTERM)
-        return abs(code)
+        return max(0, code)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop(number)
@@ -82,9 +86,11 @@ class Workers:
 
 def work(index: int) -> None:
     """Run one worker in a child process: it drains when its parent dies."""
+    exit_at_signal()
     threading.Thread(target=_drain_with_parent, daemon=True).start()
-    port = int(os.environ.get("METRICS_PORT") or _DEFAULT_METRICS_PORT)
-    os.environ["METRICS_PORT"] = str(port + index if port else 0)
+    port = load_settings().metrics_port
+    free = 0 < port <= _LAST_PORT - index
+    os.environ["METRICS_PORT"] = str(port + index if free else 0)
     run_one()
 
 

@@ -126,7 +126,7 @@ class Worker:
             settings.sqs_queue_url,
             max_in_flight=settings.max_concurrency,
             visibility_timeout=settings.visibility_timeout_seconds,
-            long_poll=settings.drain_timeout_seconds,
+            long_poll=settings.drain_timeout_seconds / 2,
             idle_exit=settings.idle_exit_seconds,
             paused=self._must_wait,
             on_settled=lambda message_id, how: self._settle.settled(message_id, how),

@@ -6,7 +6,6 @@ import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,10 +18,25 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from connectors import mongo, postgres
 from connectors.mongo_fields import FIELDS
 from connectors.postgres_columns import COLUMNS
 from flows.names import names_of
+from flows.setting_types import (
+    Count,
+    OutputFile,
+    QueueUrl,
+    Seconds,
+    SecondsOrZero,
+    database_name,
+    existing_file,
+    host_names,
+    mongo_connection,
+    postgres_connection,
+    push_url,
+    real_day,
+    topic_arn,
+    upper,
+)
 from model.audio import AudioLimits
 from model.redaction import redact
 
@@ -50,64 +64,6 @@ class SettingsError(Exception):
         self.faults = faults
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected a queue's https:// or http:// URL")
-    return value
-
-
-def _push_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected a push gateway's http:// or https:// URL")
-    return value
-
-
-def _mongo_uri(value: SecretStr) -> SecretStr:
-    if not mongo.is_uri(value.get_secret_value()):
-        raise ValueError("expected mongodb://HOST or mongodb+srv://HOST")
-    return value
-
-
-def _postgres_dsn(value: SecretStr | None) -> SecretStr | None:
-    if value and not postgres.is_dsn(value.get_secret_value()):
-        raise ValueError("expected postgresql://USER@HOST/NAME or host=… dbname=…")
-    return value
-
-
-def _topic_arn(value: str) -> str:
-    if not value.startswith("arn:"):
-        raise ValueError("expected an ARN such as arn:aws:sns:REGION:ACCOUNT:TOPIC")
-    return value
-
-
-def _host_names(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    names = [name.strip().lower().rstrip(".") for name in value.split(",")]
-    return tuple(name for name in names if name)
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _real_day(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise ValueError("expected a date as YYYY-MM-DD") from None
-    return value
-
-
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-SecondsOrZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-QueueUrl = Annotated[str, AfterValidator(_http_url)]
-
-
 class LocalSettings(BaseSettings):
     """The settings of what needs no service, from the environment and ``.env``.
 
@@ -126,9 +82,9 @@ class LocalSettings(BaseSettings):
 
     audio_max_bytes: Count = 64 * 1024 * 1024
     audio_max_seconds: Seconds = 600
-    model_path: Path | None = None
+    model_path: Annotated[Path | None, AfterValidator(existing_file)] = None
     log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)
     ] = "INFO"
     log_format: Literal["console", "json"] | None = None
 
@@ -162,18 +118,20 @@ class Settings(LocalSettings):
     """The settings of worker and discovery."""
 
     sqs_queue_url: QueueUrl
-    mongo_uri: Annotated[SecretStr, AfterValidator(_mongo_uri)]
-    mongo_db_name: str
+    mongo_uri: Annotated[SecretStr, AfterValidator(mongo_connection)]
+    mongo_db_name: Annotated[str, AfterValidator(database_name)]
     discovery_source_type: Literal["postgres", "mongo"]
 
-    postgres_dsn: Annotated[SecretStr | None, AfterValidator(_postgres_dsn)] = None
+    postgres_dsn: Annotated[SecretStr | None, AfterValidator(postgres_connection)] = (
+        None
+    )
     postgres_schema: str = "public"
     postgres_table: str | None = None
     mongo_source_collection: str | None = None
     mongo_state_collection: str = "anomaly_pipeline_state"
     mongo_result_collection: str = "anomaly_detection_results"
 
-    test_date: Annotated[date, BeforeValidator(_real_day)] | None = None
+    test_date: Annotated[date, BeforeValidator(real_day)] | None = None
     subject_name: str | None = None
     discovery_batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     discovery_overlap_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300
@@ -189,7 +147,7 @@ class Settings(LocalSettings):
     max_batch_wait_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 128
     max_bytes_in_flight: Annotated[int, Field(ge=1)] = 256 * 1024 * 1024
-    csv_output_path: Path = Path("output/results.csv")
+    csv_output_path: OutputFile = Path("output/results.csv")
     csv_rotate_bytes: Annotated[int, Field(ge=0)] = 0
     csv_rotate_daily: bool = False
 
@@ -210,18 +168,18 @@ class Settings(LocalSettings):
         float, Field(ge=0, le=MAX_VISIBILITY_SECONDS)
     ] = 900
     quarantine_queue_url: QueueUrl | None = None
-    quarantine_path: Path = Path("output/quarantine.jsonl")
+    quarantine_path: OutputFile = Path("output/quarantine.jsonl")
     result_queue_url: QueueUrl | None = None
-    result_topic_arn: Annotated[str, AfterValidator(_topic_arn)] | None = None
+    result_topic_arn: Annotated[str, AfterValidator(topic_arn)] | None = None
     drain_timeout_seconds: Seconds = 25
     idle_exit_seconds: SecondsOrZero = 0
 
     audio_allowed_hosts: Annotated[
-        tuple[str, ...], NoDecode, BeforeValidator(_host_names)
+        tuple[str, ...], NoDecode, BeforeValidator(host_names)
     ] = ()
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9108
-    metrics_push_url: Annotated[str, AfterValidator(_push_url)] | None = None
+    metrics_push_url: Annotated[str, AfterValidator(push_url)] | None = None
     metrics_textfile_path: Path | None = None
 
     @field_validator("postgres_dsn", "postgres_table", "mongo_source_collection")

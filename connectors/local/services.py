@@ -61,7 +61,6 @@ class LocalServices:
             found |= {
                 "AWS_ENDPOINT_URL": self.aws_endpoint_url,
                 "AWS_REGION": REGION,
-                "AWS_DEFAULT_REGION": REGION,
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
                 "AWS_EC2_METADATA_DISABLED": "true",

@@ -61,6 +61,7 @@ def test_each_command_is_in_the_readme(command: str) -> None:
         ("train", "--output", "m", "--audio", ".", "--flag-rate", "2"),
         ("evaluate", "--labels", "a.csv"),
         ("discover", "--mode", "sometimes"),
+        ("score", "--model", "none.joblib", "a.wav"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_one_line(arguments: tuple[str, ...]) -> None:
@@ -191,7 +192,6 @@ def test_a_model_is_evaluated_with_figures_per_kind_and_a_page(
         (("train", "--audio", "EMPTY", "--output", "m.joblib"), "recordings"),
         (("train", "--manifest", "none.csv", "--output", "m.joblib"), "none.csv"),
         (("evaluate", "--labels", "none.csv", "--output", "o"), "none.csv"),
-        (("score", "--model", "none.joblib", "a.wav"), "none.joblib"),
     ],
 )
 def test_what_is_not_there_ends_a_command_with_1_and_one_line(
