@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from connectors.announce import (
@@ -14,6 +13,7 @@ from connectors.announce import (
     QueueAnnouncer,
     TopicAnnouncer,
 )
+from connectors.aws import sns_client
 from connectors.errors import Unavailable
 from connectors.sqs import MAX_BYTES, Sender
 from tests.connectors.test_quarantine import Refusing
@@ -43,7 +43,7 @@ def test_a_queue_gets_every_announcement_but_one_that_is_too_large(
 def test_a_topic_gets_every_announcement_but_one_that_is_too_large(
     sqs: SQSClient, queue_url: str, environment: dict[str, str], unique_name: str
 ) -> None:
-    sns = boto3.client("sns")
+    sns = sns_client()
     topic = sns.create_topic(Name=unique_name)["TopicArn"]
     arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
     sns.subscribe(

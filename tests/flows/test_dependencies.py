@@ -121,8 +121,16 @@ def raise_next(faults: list[Exception]) -> None:
 
 
 def take_down(hosts: AudioHosts, name: str) -> None:
+    hosts.answered(name)
     for _ in range(FAILURES):
         hosts.failed(name, DOWN)
+
+
+def test_a_host_that_has_never_answered_is_no_outage() -> None:
+    hosts = AudioHosts()
+    for _ in range(20):
+        hosts.failed("never", DOWN)
+    assert not hosts.down
 
 
 def test_the_only_host_that_is_down_is_an_outage() -> None:

@@ -103,7 +103,8 @@ def test_a_drain_that_takes_too_long_returns_what_is_left(
 ) -> None:
     add_many(pipeline, audio_host, 3, seconds_before=30)
     with pipeline.worker(**{**FOR_EVER, "DRAIN_TIMEOUT_SECONDS": "1"}) as process:
-        eventually(lambda: audio_host.requests("/0.wav"))
+        asked = [f"/{number}.wav" for number in range(3)]
+        eventually(lambda: all(map(audio_host.requests, asked)))
         process.signal(signal.SIGTERM)
         assert process.wait(15) == 0
     (drained,) = process.events("worker_drained")

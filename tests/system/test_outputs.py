@@ -12,10 +12,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import boto3
 import orjson
 import pytest
 
+from connectors.aws import sns_client
 from tests import recordings
 from tests.audio_host import AudioHost, Response
 from tests.system.pipeline import Pipeline, eventually
@@ -77,7 +77,7 @@ def test_a_result_is_announced_on_a_topic(
     unique_name: str,
     environment: dict[str, str],
 ) -> None:
-    sns = boto3.session.Session().client("sns")
+    sns = sns_client()
     topic = sns.create_topic(Name=unique_name)["TopicArn"]
     url = sqs.create_queue(QueueName=f"{unique_name}-subscribed")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
