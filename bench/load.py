@@ -19,6 +19,7 @@ from pymongo import MongoClient
 
 from connectors.local import local_services
 from connectors.local.aws import create_bucket, s3_client, sqs_client
+from connectors.local.programs import REGION
 from connectors.queues import create_queue
 from model.records import DiscoveryRecord, WorkItem
 
@@ -116,6 +117,7 @@ class Load:
         return {
             **os.environ,
             **self.services.environment(),
+            "AWS_DEFAULT_REGION": REGION,  # what boto3 itself and kombu read
             "PYTHONPATH": str(ROOT),
             "SQS_QUEUE_URL": queue,
             "MONGO_DB_NAME": DATABASE,

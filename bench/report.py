@@ -64,8 +64,9 @@ def _machine() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
     memory = psutil.virtual_memory().total / 2**30
     return (
-        f"By `make bench ARGS=--write` on {psutil.cpu_count()} cores of a shared "
-        f"{platform.machine()} machine with {memory:.0f} GiB, the emulated services on "
+        "By `make bench` or `make bench-short` with `ARGS=--write` on "
+        f"{psutil.cpu_count()} cores of a shared {platform.machine()} machine with "
+        f"{memory:.0f} GiB, the emulated services on "
         f"the same cores; Python {platform.python_version()}, {versions}."
     )
 

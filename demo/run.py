@@ -75,11 +75,11 @@ def play(items: int, output: Path, *, keep: bool = False) -> Iterator[Played]:
     folder = output / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
     began = time.monotonic()
-    with _progress() as progress, local_services(folder / "services") as services:
+    with local_services(folder / "services") as services:
         with closing(Stage(services)) as stage:
-            played = _play(stage, items, Played(folder), progress)
+            with _progress() as progress:
+                played = _play(stage, items, Played(folder), progress)
             played.seconds = round(time.monotonic() - began, 1)
-            progress.stop()
             yield played
             if keep:
                 _wait(stage, played)
