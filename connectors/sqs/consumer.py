@@ -179,8 +179,8 @@ class Consumer:
 
     def fail(self, error: Exception) -> None:
         """End the flow with an exception, from any thread: `take` raises it."""
-        self._failure = error
         self._on_failure(error)
+        self._failure = error
 
     @property
     def stopping(self) -> bool:
