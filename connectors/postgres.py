@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -48,6 +48,32 @@ def translated() -> Iterator[None]:
         raise Misconfigured(f"postgres: {error.diag.message_primary}") from error
 
 
+def open_pool(
+    dsn: str,
+    connections: int,
+    configure: Callable[[psycopg.Connection], None],
+) -> ConnectionPool:
+    """Return a pool whose connections are made when they are needed, and checked.
+
+    Parameters
+    ----------
+    connections
+        How many there are at most.
+    configure
+        Called with each new connection.
+    """
+    return ConnectionPool(
+        dsn,
+        kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS},
+        min_size=0,
+        max_size=connections,
+        timeout=CONNECT_SECONDS,
+        configure=configure,
+        check=ConnectionPool.check_connection,
+        open=True,
+    )
+
+
 class Rows:
     """The table of recordings, as the worker looks rows up.
 
@@ -75,16 +101,7 @@ class Rows:
         self._name = sql.Identifier(schema, table)
         self._columns = {"id": "id", "audio_url": "audio_url"} | dict(columns or {})
         self._id_type: str | None = None
-        self._pool = ConnectionPool(
-            dsn,
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS},
-            min_size=0,
-            max_size=connections,
-            timeout=CONNECT_SECONDS,
-            configure=_configure,
-            check=ConnectionPool.check_connection,
-            open=True,
-        )
+        self._pool = open_pool(dsn, connections, _configure)
 
     def check(self) -> None:
         """Make one round trip and look at the table.

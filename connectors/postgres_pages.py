@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg import Connection, sql
-from psycopg_pool import ConnectionPool
 
 from connectors.pages import Found, Page, Selection, Span, moment
-from connectors.postgres import CONNECT_SECONDS, translated
+from connectors.postgres import open_pool, translated
 from connectors.postgres_columns import COLUMNS, TableColumns
 
 #: Seconds for one statement: without an index a page reads the whole table.
@@ -66,16 +65,7 @@ class RowPages:
     ) -> None:
         self.name = f"{schema}.{table}"
         self._columns = TableColumns(schema, table, columns)
-        self._pool = ConnectionPool(
-            dsn,
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS},
-            min_size=0,
-            max_size=connections,
-            timeout=CONNECT_SECONDS,
-            configure=_configure,
-            check=ConnectionPool.check_connection,
-            open=True,
-        )
+        self._pool = open_pool(dsn, connections, _configure)
 
     @property
     def has_undated(self) -> bool:
