@@ -19,7 +19,7 @@ from pymongo import MongoClient
 
 from connectors import aws
 from connectors.local import LocalServices
-from flows.discovery_run import SEND_BATCH, SEND_THREADS
+from flows.discovery.run import SEND_BATCH, SEND_THREADS
 
 DATE = "2026-02-23"
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)

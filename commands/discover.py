@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.app import Debug, app
-from flows.plan import Mode
+from flows.discovery.plan import Mode
 
 
 @app.command(
@@ -68,7 +68,7 @@ def discover(
     debug: Debug = False,
 ) -> None:
     """Put the records of a date that have no result yet on the queue."""
-    from flows import discovery_start as start
+    from flows.discovery import start
 
     settings = start.settings_of(
         test_date=test_date,

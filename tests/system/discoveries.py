@@ -27,7 +27,7 @@ TEST_DATE = "2026-02-23"
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["commands", "flows.discovery_start"])
+_forks.set_forkserver_preload(["commands", "flows.discovery.start"])
 
 
 def after_nine(seconds: float) -> datetime:

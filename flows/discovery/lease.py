@@ -14,8 +14,8 @@ import structlog
 
 from connectors.errors import Unavailable
 from connectors.mongo_state import States
-from flows.ending import Ending
-from flows.watermark import text_of, time_of
+from flows.discovery.ending import Ending
+from flows.discovery.watermark import text_of, time_of
 from model.times import utc_now
 
 log = structlog.get_logger("earshot")

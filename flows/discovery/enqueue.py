@@ -19,9 +19,9 @@ from connectors.errors import Unavailable
 from connectors.mongo import Results
 from connectors.pages import Found, Selection
 from connectors.sqs import MAX_BYTES, UNREACHABLE, Message
-from flows.ending import Ending, Stopped, Window
-from flows.memory import Memory, fingerprint
-from flows.watermark import Part
+from flows.discovery.ending import Ending, Stopped, Window
+from flows.discovery.memory import Memory, fingerprint
+from flows.discovery.watermark import Part
 from model.identity import dedupe_key, result_document_id
 from model.records import DiscoveryRecord
 from model.times import utc_now

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.pages import Span
-from flows.memory import MAX_REMEMBERED, Memory, fingerprint
-from flows.watermark import Part, Prefix, divided, text_of, time_of, watermark
+from flows.discovery.memory import MAX_REMEMBERED, Memory, fingerprint
+from flows.discovery.watermark import Part, Prefix, divided, text_of, time_of, watermark
 
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
 TIMES = st.integers(0, 5).map(lambda seconds: NINE + timedelta(seconds=seconds))

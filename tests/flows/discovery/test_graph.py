@@ -13,11 +13,20 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 from connectors.errors import Unavailable
 from connectors.pages import Found, Selection, Span
 from connectors.sqs import Sender
-from flows.discovery import Steps, build_flow
-from flows.ending import Concurrent, Ending, Stopped, Window
-from flows.enqueue import Check, Ended, Fate, New, Place, Reader, Send, group_id
-from flows.scan import Budget
-from flows.watermark import Part
+from flows.discovery.ending import Concurrent, Ending, Stopped, Window
+from flows.discovery.enqueue import (
+    Check,
+    Ended,
+    Fate,
+    New,
+    Place,
+    Reader,
+    Send,
+    group_id,
+)
+from flows.discovery.graph import Steps, build_flow
+from flows.discovery.scan import Budget
+from flows.discovery.watermark import Part
 from model.records import DiscoveryRecord
 
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)

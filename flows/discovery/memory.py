@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flows.watermark import text_of, time_of
+from flows.discovery.watermark import text_of, time_of
 
 #: Bytes of a fingerprint: of a million records against a million remembered, one in
 #: 18 million runs would take one for another.

@@ -11,10 +11,10 @@ from typing import Any
 
 from connectors.mongo_state import States
 from connectors.pages import Selection
-from flows.ending import Ending, Window
-from flows.enqueue import Ended, Fate
-from flows.memory import Memory
-from flows.watermark import Part, text_of, watermark
+from flows.discovery.ending import Ending, Window
+from flows.discovery.enqueue import Ended, Fate
+from flows.discovery.memory import Memory
+from flows.discovery.watermark import Part, text_of, watermark
 from model.times import utc_now
 
 #: Seconds after which what was skipped moves the watermark, though nothing is sent.

@@ -18,14 +18,14 @@ from connectors.mongo_state import States
 from connectors.pages import Pages, Selection
 from connectors.sqs import Sender
 from flows.dependencies import reach
-from flows.discovery import Steps, build_flow
-from flows.ending import Concurrent, Ending, Window
-from flows.enqueue import Check, Ended, Fate, New, Send, pass_by
-from flows.lease import Lease
-from flows.ledger import Ledger, Scan
+from flows.discovery.ending import Concurrent, Ending, Window
+from flows.discovery.enqueue import Check, Ended, Fate, New, Send, pass_by
+from flows.discovery.graph import Steps, build_flow
+from flows.discovery.lease import Lease
+from flows.discovery.ledger import Ledger, Scan
+from flows.discovery.plan import Order, plan_scan, state_key
+from flows.discovery.scan import Budget, PageReader, PageSource
 from flows.operators import EachBatch
-from flows.plan import Order, plan_scan, state_key
-from flows.scan import Budget, PageReader, PageSource
 from flows.settings import Settings
 from flows.wiring import pages_of
 

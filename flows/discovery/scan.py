@@ -12,10 +12,10 @@ from queue import Empty, SimpleQueue
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from connectors.pages import Page, Pages
-from flows.ending import Ending, Window
-from flows.enqueue import Ended, Fate, New, Place, Reader
-from flows.ledger import Scan
-from flows.watermark import Part
+from flows.discovery.ending import Ending, Window
+from flows.discovery.enqueue import Ended, Fate, New, Place, Reader
+from flows.discovery.ledger import Scan
+from flows.discovery.watermark import Part
 
 #: Time between two looks for a page that is being read.
 _LOOK_AGAIN = timedelta(milliseconds=5)

@@ -17,11 +17,11 @@ from bytewax.run import cli_main
 
 from connectors.errors import Misconfigured, Unavailable
 from connectors.sqs import QueueGone
-from flows.discovery_run import Discovery
-from flows.lease import LeaseHeld, LeaseLost
-from flows.plan import Mode, Order
-from flows.progress import Progress
-from flows.report import report
+from flows.discovery.lease import LeaseHeld, LeaseLost
+from flows.discovery.plan import Mode, Order
+from flows.discovery.progress import Progress
+from flows.discovery.report import report
+from flows.discovery.run import Discovery
 from flows.settings import Settings
 from flows.start import fail, load_settings, refuse_bytewax_server, refuse_cluster
 

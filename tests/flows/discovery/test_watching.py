@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from connectors.mongo import Database
 from connectors.mongo_state import States
-from flows import lease, progress
-from flows.ending import Ending
-from flows.lease import Lease, LeaseHeld, LeaseLost
-from flows.progress import Progress
-from flows.report import report
+from flows.discovery import lease, progress
+from flows.discovery.ending import Ending
+from flows.discovery.lease import Lease, LeaseHeld, LeaseLost
+from flows.discovery.progress import Progress
+from flows.discovery.report import report
 from tests.system.pipeline import eventually
 
 SUMMARY = {

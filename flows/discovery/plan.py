@@ -11,9 +11,9 @@ import orjson
 import structlog
 
 from connectors.pages import Pages, Selection, Span
-from flows.ledger import Scan
-from flows.memory import Memory
-from flows.watermark import Part, divided, text_of, time_of
+from flows.discovery.ledger import Scan
+from flows.discovery.memory import Memory
+from flows.discovery.watermark import Part, divided, text_of, time_of
 
 log = structlog.get_logger("earshot")
 

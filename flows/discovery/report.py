@@ -14,7 +14,7 @@ from prometheus_client import (
     write_to_textfile,
 )
 
-from flows.watermark import time_of
+from flows.discovery.watermark import time_of
 from model.redaction import redact
 from model.times import utc_now
 
