@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from connectors.aws import reaching
 from connectors.errors import Unavailable
-from connectors.sqs import MAX_BYTES, UNREACHABLE, Message, Sender
+from connectors.sqs import MAX_BYTES, Message, Outbox, Sender
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -33,7 +34,7 @@ class Announcement:
     def size(self) -> int:
         """Return the bytes that count towards a request's limit."""
         return len(self.body.encode()) + sum(
-            len(name) + len(text.encode()) for name, text in self.names.items()
+            len(f"{name}String{text}".encode()) for name, text in self.names.items()
         )
 
     def attributes(self) -> dict[str, Any]:
@@ -57,7 +58,7 @@ class QueueAnnouncer:
     """Announces on an SQS queue."""
 
     def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+        self._sender, self._outbox = sender, Outbox(sender, "result queue")
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
         """Return when all are confirmed or refused. Raises `Unavailable`."""
@@ -71,13 +72,11 @@ class QueueAnnouncer:
             )
             for one in announcements
         }
-        small = [i for i, message in messages.items() if message.size() <= MAX_BYTES]
-        failed = self._sender.send([messages[i] for i in small])
-        if UNREACHABLE in failed.values():
-            raise Unavailable("result queue", "it cannot be reached")
+        small = {i: one for i, one in messages.items() if one.size() <= MAX_BYTES}
+        refused = self._outbox.send(small)
         _log_refused(sorted(set(messages) - set(small)), "too large")
-        for index, code in failed.items():
-            _log_refused([small[index]], code)
+        for one, code in refused.items():
+            _log_refused([one], code)
 
 
 class TopicAnnouncer:
@@ -85,13 +84,16 @@ class TopicAnnouncer:
 
     def __init__(self, client: SNSClient, topic_arn: str) -> None:
         self._client, self._topic_arn = client, topic_arn
+        # Of announcements whose others are waited for: they are not made again.
+        self._answered: set[str] = set()
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
         """Return when all are confirmed or refused. Raises `Unavailable`."""
         chunk: list[Announcement] = []
-        for one in announcements:
+        for one in (one for one in announcements if one.id not in self._answered):
             if one.size() > MAX_TOPIC_BYTES:
                 _log_refused([one.id], "too large")
+                self._answered.add(one.id)
                 continue
             if len(chunk) == MAX_ENTRIES or _size([*chunk, one]) > MAX_TOPIC_BYTES:
                 self._publish(chunk)
@@ -99,30 +101,36 @@ class TopicAnnouncer:
             chunk.append(one)
         if chunk:
             self._publish(chunk)
+        self._answered.clear()
 
     def _publish(self, announcements: Sequence[Announcement]) -> None:
-        fifo = self._topic_arn.endswith(".fifo")
-        entries = [
-            {
-                "Id": str(index),
-                "Message": one.body,
-                "MessageAttributes": one.attributes(),
-                **({"MessageGroupId": one.id} if fifo else {}),
-                **({"MessageDeduplicationId": one.id} if fifo else {}),
-            }
-            for index, one in enumerate(announcements)
-        ]
+        entries = [self._entry(index, one) for index, one in enumerate(announcements)]
         try:
-            answer = self._client.publish_batch(
-                TopicArn=self._topic_arn,
-                PublishBatchRequestEntries=entries,  # type: ignore[arg-type]
-            )
-        except (ClientError, BotoCoreError) as error:
+            with reaching("result topic"):
+                answer = self._client.publish_batch(
+                    TopicArn=self._topic_arn,
+                    PublishBatchRequestEntries=entries,
+                )
+        except ClientError as error:
             raise Unavailable("result topic", error) from error
+        self._answered.update(
+            announcements[int(entry["Id"])].id for entry in answer["Successful"]
+        )
         for entry in answer.get("Failed", ()):
             if not entry.get("SenderFault"):
                 raise Unavailable("result topic", entry.get("Code"))
+            self._answered.add(announcements[int(entry["Id"])].id)
             _log_refused([announcements[int(entry["Id"])].id], str(entry.get("Code")))
+
+    def _entry(self, index: int, one: Announcement) -> Any:
+        fifo = self._topic_arn.endswith(".fifo")
+        return {
+            "Id": str(index),
+            "Message": one.body,
+            "MessageAttributes": one.attributes(),
+            **({"MessageGroupId": one.id} if fifo else {}),
+            **({"MessageDeduplicationId": one.id} if fifo else {}),
+        }
 
 
 def _size(announcements: Sequence[Announcement]) -> int:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import BotoCoreError, NoRegionError
+from urllib3.exceptions import HTTPError
 
-from connectors.errors import Misconfigured
+from connectors.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -18,6 +22,30 @@ if TYPE_CHECKING:
 
 #: The SDK tries once: what to do about an outage is decided by who calls.
 SDK_ATTEMPTS = 1
+
+
+def raised_by_sdk(error: BaseException) -> bool:
+    """Tell whether an exception comes out of the SDK's own code."""
+    frames = traceback.walk_tb(error.__traceback__)
+    modules = (str(frame.f_globals.get("__name__")) for frame, _ in frames)
+    return any(module.partition(".")[0] == "botocore" for module in modules)
+
+
+@contextmanager
+def reaching(system: str) -> Iterator[None]:
+    """Raise `Unavailable` where the SDK gets no answer, or no credentials to ask with.
+
+    For the latter it raises what it happens to: RuntimeError for refreshed credentials
+    that have expired already, OSError or ValueError for a process that gives none.
+    """
+    try:
+        yield
+    except (BotoCoreError, HTTPError) as error:
+        raise Unavailable(system, error) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        if not raised_by_sdk(error):
+            raise
+        raise Unavailable(system, error) from error
 
 
 def _client(service: Any, *, connect: float, read: float, connections: int) -> Any:
@@ -32,10 +60,13 @@ def _client(service: Any, *, connect: float, read: float, connections: int) -> A
     )
     # The SDK itself reads AWS_DEFAULT_REGION only.
     region = os.environ.get("AWS_REGION") or None
-    try:
-        return boto3.session.Session(region_name=region).client(service, config=config)
-    except NoRegionError:
-        raise Misconfigured("AWS_REGION: missing, expected a region") from None
+    # A client asks for its first credentials when it is made.
+    with reaching("aws"):
+        try:
+            session = boto3.session.Session(region_name=region)
+            return session.client(service, config=config)
+        except NoRegionError:
+            raise Misconfigured("AWS_REGION: missing, expected a region") from None
 
 
 def sqs_client(

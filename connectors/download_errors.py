@@ -24,6 +24,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from connectors.aws import raised_by_sdk
+from connectors.errors import Unavailable
 from connectors.hosts import ForbiddenHost
 from model.redaction import redact
 
@@ -82,6 +84,8 @@ def typed() -> Iterator[None]:
         yield
     except DownloadError:
         raise
+    except Unavailable as error:  # no credentials to ask S3 with
+        raise HostDown(_line(error)) from None
     except ClientError as error:
         raise _of_s3(error) from None
     except (
@@ -99,8 +103,8 @@ def typed() -> Iterator[None]:
         ForbiddenHost,
     ) as error:
         raise _of_transport(error) from None
-    except ValueError as error:  # a URL that the libraries cannot even take apart
-        raise PermanentDownload(_line(error)) from None
+    except (ValueError, RuntimeError) as error:
+        raise _of_value(error) from None
 
 
 def _of_transport(error: BaseException) -> DownloadError:
@@ -115,6 +119,13 @@ def _of_transport(error: BaseException) -> DownloadError:
                 found = meaning(words)
         cause = cause.__cause__ or cause.__context__ or _argument(cause)
     return found
+
+
+def _of_value(error: Exception) -> Exception:
+    """Return what no credentials stand for, or a URL that no library takes apart."""
+    if raised_by_sdk(error):
+        return HostDown(_line(error))
+    return PermanentDownload(_line(error)) if isinstance(error, ValueError) else error
 
 
 def _argument(error: BaseException) -> BaseException | None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from connectors import disk
-from connectors.errors import Unavailable
-from connectors.sqs import MAX_BYTES, UNREACHABLE, Delivery, Message, Sender
+from connectors.errors import Misconfigured, Unavailable
+from connectors.sqs import MAX_BYTES, Delivery, Message, Outbox, Sender
 
 #: SQS takes 10 attributes a message; the rest of the original's stay in the body.
 MAX_ATTRIBUTES = 10
+#: What a copy in the quarantine's queue says of itself, as attributes.
+STAGE, REASON, TRACE_ID = "quarantine_stage", "quarantine_reason", "trace_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +40,35 @@ class Quarantine(Protocol):
 
 
 class QuarantineFile:
-    """Appends one JSON object a line; several processes may share the file."""
+    """Appends one JSON object a line; several processes may share the file.
+
+    Raises
+    ------
+    Misconfigured
+        When its folder cannot be made.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"quarantine: cannot write {path}: {error.strerror}"
+            raise Misconfigured(reason) from None
         self.path = path
+        self._named = False  # whether its name is on the disk, as far as we know
 
     def put(self, messages: Sequence[Quarantined]) -> set[str]:
         """Append messages; returns when they are on the disk, which keeps all."""
         lines = b"".join(_line(one) for one in messages)
         try:
+            named = self._named and self.path.exists()
             with self.path.open("a+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 disk.cut_torn_line(file.fileno())  # of a process that died
                 disk.append(file.fileno(), lines)
+            if not named:
+                disk.sync_folder(self.path.parent)
+                self._named = True
         except OSError as error:
             raise Unavailable("quarantine", error) from error
         return set()
@@ -65,15 +82,22 @@ class QuarantineQueue:
     """
 
     def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+        self._sender, self._outbox = sender, Outbox(sender, "quarantine")
 
     def put(self, messages: Sequence[Quarantined]) -> set[str]:
-        """Send copies; returns when SQS has confirmed or refused each."""
-        copies = [_copy(one, fifo=self._sender.fifo) for one in messages]
-        failed = self._sender.send(copies)
-        if UNREACHABLE in failed.values():
-            raise Unavailable("quarantine", "its queue cannot be reached")
-        return {messages[index].delivery.message_id for index in failed}
+        """Send copies; returns when SQS has confirmed or refused each.
+
+        Called again after an outage it sends what was not answered.
+        """
+        fifo = self._sender.fifo
+        copies = {one.delivery.message_id: _copy(one, fifo=fifo) for one in messages}
+        return set(self._outbox.send(copies))
+
+
+def original(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy's attributes without those that the quarantine has put there."""
+    own = {STAGE, REASON, TRACE_ID} if REASON in attributes else set()
+    return {name: value for name, value in attributes.items() if name not in own}
 
 
 def _line(one: Quarantined) -> bytes:
@@ -100,9 +124,9 @@ def _fields(one: Quarantined) -> dict[str, Any]:
 
 def _copy(one: Quarantined, *, fifo: bool) -> Message:
     told = {
-        "quarantine_stage": one.stage,
-        "quarantine_reason": one.reason,
-        "trace_id": one.trace_id,
+        STAGE: one.stage,
+        REASON: one.reason,
+        TRACE_ID: one.trace_id,
     }
     attributes = {
         name: {"DataType": "String", "StringValue": _printable(text)}

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+#: The longest that SQS keeps a message: 14 days.
+MAX_RETENTION_SECONDS = 1_209_600
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -37,6 +40,11 @@ def create_queue(
         The queue's default, in seconds.
     """
     dead_letter_url = client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    # A dead letter's time counts from its first sending: it must outlast the queue's.
+    client.set_queue_attributes(
+        QueueUrl=dead_letter_url,
+        Attributes={"MessageRetentionPeriod": str(MAX_RETENTION_SECONDS)},
+    )
     attributes = client.get_queue_attributes(
         QueueUrl=dead_letter_url, AttributeNames=["QueueArn"]
     )["Attributes"]

@@ -14,7 +14,8 @@ from connectors.sqs import Consumer, Message, Sender, SqsSink, SqsSource
 
 idle_exit = float(os.environ.get("IDLE_EXIT_SECONDS", "0"))
 consumer = Consumer(os.environ["FROM_QUEUE_URL"], idle_exit=idle_exit)
-signal.signal(signal.SIGTERM, lambda number, frame: consumer.stop())
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, frame: consumer.stop())
 
 flow = Dataflow("sqs_to_sqs")
 deliveries = op.input("from", flow, SqsSource(consumer))

@@ -9,6 +9,8 @@ and acknowledges them then.
 from connectors.sqs.batches import MAX_BYTES
 from connectors.sqs.consumer import Consumer
 from connectors.sqs.faults import QueueGone
+from connectors.sqs.looking import Letter, Look
+from connectors.sqs.outbox import Outbox
 from connectors.sqs.poller import Delivery
 from connectors.sqs.sender import UNREACHABLE, Message, Sender
 from connectors.sqs.sink import SqsSink
@@ -19,7 +21,10 @@ __all__ = [
     "UNREACHABLE",
     "Consumer",
     "Delivery",
+    "Letter",
+    "Look",
     "Message",
+    "Outbox",
     "QueueGone",
     "Sender",
     "SqsSink",

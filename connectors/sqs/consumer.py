@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from connectors.aws import sqs_client
 from connectors.sqs.batches import MAX_LONG_POLL_SECONDS
-from connectors.sqs.faults import translated
+from connectors.sqs.inspection import attributes
 from connectors.sqs.leases import Leases, Phase
 from connectors.sqs.poller import Delivery, Poller
 from connectors.sqs.requests import Requests
@@ -26,6 +26,15 @@ TAKE_AT_MOST = 100
 #: Seconds that an answer may take beyond the long poll.
 _ANSWER_SECONDS = 10
 _CLOSE_SECONDS = 2.0
+#: Seconds for the answer to a delete, a return or an extension: this share of a lease,
+#: so that one that hangs leaves time for others, within these limits.
+ANSWER_WITHIN, ANSWER_MIN_SECONDS, ANSWER_MAX_SECONDS = 1 / 8, 0.5, 5.0
+
+
+def answer_seconds(visibility_timeout: float) -> float:
+    """Return how long SQS may take to answer what keeps or ends a lease."""
+    wanted = visibility_timeout * ANSWER_WITHIN
+    return min(ANSWER_MAX_SECONDS, max(ANSWER_MIN_SECONDS, wanted))
 
 
 class Consumer:
@@ -97,6 +106,9 @@ class Consumer:
         self._client = client or sqs_client(
             read=wait + _ANSWER_SECONDS, connections=pollers + 2
         )
+        # A client of its own: an answer that never comes must not cost other leases.
+        answer = answer_seconds(visibility_timeout)
+        settling = client or sqs_client(connect=answer, read=answer, connections=2)
         self.poller = Poller(
             self._client,
             queue_url,
@@ -111,9 +123,9 @@ class Consumer:
         )
         requests = Requests(queue_url, self.stats)
         self._settlement = Settlement(
-            delete=requests.of(self._client.delete_message_batch, "delete"),
+            delete=requests.of(settling.delete_message_batch, "delete"),
             change=requests.of(
-                self._client.change_message_visibility_batch, "change_visibility"
+                settling.change_message_visibility_batch, "change_visibility"
             ),
             leases=self.leases,
             stats=self.stats,
@@ -129,11 +141,7 @@ class Consumer:
         Unavailable, QueueGone
             When the queue cannot be reached or does not exist.
         """
-        with translated(self.queue_url):
-            answer = self._client.get_queue_attributes(
-                QueueUrl=self.queue_url, AttributeNames=["All"]
-            )
-        return {str(name): value for name, value in answer["Attributes"].items()}
+        return attributes(self._client, self.queue_url)
 
     def start(self) -> None:
         """Start receiving."""
@@ -162,6 +170,10 @@ class Consumer:
     def begin(self, message_id: str) -> bool:
         """Say that work on a delivery begins; False when it is not held any more."""
         return self.leases.begin(message_id)
+
+    def hold(self, message_id: str) -> bool:
+        """Begin work on a delivery unless it has begun; False when it is not held."""
+        return self.leases.begin(message_id, again=True)
 
     def delete(self, message_ids: Sequence[str]) -> None:
         """Delete deliveries; they stay held until SQS has confirmed it."""

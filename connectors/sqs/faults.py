@@ -2,6 +2,7 @@
 
 Exception
 ├── Unavailable        out of reach, throttled, credentials expired: wait
+│   └── Refused        this request is wrong: the same again is refused again
 └── QueueGone          the queue does not exist (any more): end
 """
 
@@ -10,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
+from botocore.exceptions import ClientError, ParamValidationError
 
+from connectors.aws import reaching
 from connectors.errors import Unavailable
 
 _GONE = {
@@ -31,18 +32,57 @@ STALE_CODES = {
 }
 
 
+#: Codes of a request, or an entry, whose content SQS does not take.
+REFUSED_CODES = {
+    "AWS.SimpleQueueService.BatchRequestTooLong",
+    "BatchRequestTooLong",
+    "InvalidAttributeValue",
+    "InvalidMessageContents",
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "InvalidParameterValueException",
+    "MessageTooLong",
+    "MissingParameter",
+    "UnsupportedOperation",
+    "ValidationError",
+    "ValidationException",
+}
+_INVALID = "InvalidParameterValue"
+
+
+class Refused(Unavailable):
+    """SQS does not take the content of a request.
+
+    Attributes
+    ----------
+    code
+        Its error code.
+    """
+
+    def __init__(self, code: str, cause: object) -> None:
+        super().__init__("sqs", cause)
+        self.code = code
+
+
 class QueueGone(Exception):
     """The queue does not exist: nothing that this process does can succeed."""
 
 
 @contextmanager
 def translated(queue_url: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into `Unavailable` or `QueueGone`."""
+    """Turn the SDK's exceptions into `Unavailable`, `Refused` or `QueueGone`."""
     try:
-        yield
+        with reaching("sqs"):
+            yield
+    except Unavailable as error:
+        # Of the SDK's own look at a request: it was never sent.
+        if isinstance(error.__cause__, ParamValidationError | UnicodeError):
+            raise Refused(_INVALID, error.__cause__) from error
+        raise
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _GONE:
+        code = str(error.response.get("Error", {}).get("Code"))
+        if code in _GONE:
             raise QueueGone(f"the queue {queue_url} does not exist") from error
-        raise Unavailable("sqs", error) from error
-    except (BotoCoreError, HTTPError) as error:
+        if code in REFUSED_CODES:
+            raise Refused(code, error) from error
         raise Unavailable("sqs", error) from error

@@ -14,8 +14,10 @@ from enum import Enum, auto
 
 from connectors.sqs.batches import MAX_VISIBILITY_SECONDS
 
-#: A lease is extended when this share of it has passed: two more tries fit in.
-EXTEND_AFTER = 1 / 3
+#: A lease is extended when this share of it has passed, and one whose extension has
+#: failed is tried again after this share, 1 s at most. With `ANSWER_WITHIN` of
+#: `connectors.sqs.consumer` half of a lease is left for SQS to be out of reach in.
+EXTEND_AFTER, TRY_AGAIN_AFTER = 1 / 3, 1 / 24
 #: How long a message can be held: SQS counts its 12 h from before the answer came.
 MAX_HOLD_SECONDS = MAX_VISIBILITY_SECONDS - 60
 
@@ -50,6 +52,11 @@ class Lease:
     phase: Phase = Phase.HELD
     lost: bool = False
 
+    @property
+    def is_extendable(self) -> bool:
+        """Whether it is to be kept: neither lost nor on its way back."""
+        return not self.lost and self.phase is not Phase.RETURNING
+
 
 class Leases:
     """The permits and leases of one consumer; every method is thread-safe.
@@ -76,6 +83,8 @@ class Leases:
         self._clock = clock
         self._free = permits
         self._leases: dict[str, Lease] = {}
+        # No lease wants extending before: spares a look at each of them every time.
+        self._none_due_before = float("inf")
         self._changed = threading.Condition()
 
     def take_permits(self, most: int, patience: float) -> int:
@@ -117,17 +126,22 @@ class Leases:
                 if held.phase is not Phase.RETURNING:
                     held.receipt_handle, held.lost = receipt_handle, False
                     held.received_at, held.extend_at = now, self._next(now)
+                    self._watch(held)
                     return False
-            self._leases[message_id] = Lease(
-                message_id, receipt_handle, now, self._next(now)
-            )
+            lease = Lease(message_id, receipt_handle, now, self._next(now))
+            self._leases[message_id] = lease
+            self._watch(lease)
             return True
 
-    def begin(self, message_id: str) -> bool:
-        """Say that work on a delivery begins; False when it is no longer held."""
+    def begin(self, message_id: str, *, again: bool = False) -> bool:
+        """Say that work on a delivery begins; False when it is no longer held.
+
+        Work that has begun does not begin a second time, unless `again`.
+        """
+        from_ = (Phase.HELD, Phase.BEGUN) if again else (Phase.HELD,)
         with self._changed:
             lease = self._leases.get(message_id)
-            if lease is None or lease.lost or lease.phase is not Phase.HELD:
+            if lease is None or lease.lost or lease.phase not in from_:
                 return False
             lease.phase = Phase.BEGUN
             return True
@@ -139,30 +153,28 @@ class Leases:
             if lease is None:
                 return False
             lease.phase = phase
+            self._watch(lease)
             return True
 
     def get(self, message_id: str) -> Lease | None:
         """Return the lease of a message, None when it is not held."""
-        with self._changed:
-            return self._leases.get(message_id)
+        return self._leases.get(message_id)
 
     def due(self, most: int) -> list[Lease]:
         """Return up to `most` leases that want extending now, longest due first."""
         now = self._clock()
+        if now < self._none_due_before:
+            return []
         with self._changed:
-            due = [lease for lease in self._leases.values() if self._is_due(lease, now)]
-            return sorted(due, key=lambda lease: lease.extend_at)[:most]
+            alive = [one for one in self._leases.values() if one.is_extendable]
+            due = sorted(alive, key=lambda lease: lease.extend_at)[:most]
+            first = due[0].extend_at if due else float("inf")
+            self._none_due_before = first
+            return [lease for lease in due if lease.extend_at <= now]
 
-    def next_due(self) -> float | None:
-        """Return the seconds until the next lease wants extending, None for never."""
-        now = self._clock()
-        with self._changed:
-            times = [
-                lease.extend_at
-                for lease in self._leases.values()
-                if not lease.lost and lease.phase is not Phase.RETURNING
-            ]
-            return max(0.0, min(times) - now) if times else None
+    def next_due(self) -> float:
+        """Return the seconds until a lease may want extending, infinity for never."""
+        return max(0.0, self._none_due_before - self._clock())
 
     def extension(self, lease: Lease) -> int:
         """Return for how many seconds a lease can be extended, 0 at SQS's 12 h."""
@@ -175,7 +187,7 @@ class Leases:
 
     def not_extended(self, message_id: str) -> None:
         """Note that an extension failed for now: it is due again soon."""
-        self._postpone(message_id, min(1.0, self.visibility_timeout / 10))
+        self._postpone(message_id, min(1.0, self.visibility_timeout * TRY_AGAIN_AFTER))
 
     def lose(self, message_id: str, receipt_handle: str) -> bool:
         """Note that SQS called a handle invalid; False when a newer one is known."""
@@ -222,9 +234,8 @@ class Leases:
     def _next(self, now: float) -> float:
         return now + self.visibility_timeout * EXTEND_AFTER
 
-    def _is_due(self, lease: Lease, now: float) -> bool:
-        extendable = not lease.lost and lease.phase is not Phase.RETURNING
-        return extendable and lease.extend_at <= now
+    def _watch(self, lease: Lease) -> None:
+        self._none_due_before = min(self._none_due_before, lease.extend_at)
 
     def _postpone(self, message_id: str, seconds: float) -> None:
         with self._changed:

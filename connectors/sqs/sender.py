@@ -12,7 +12,7 @@ import structlog
 
 from connectors.errors import Unavailable
 from connectors.sqs.batches import FIFO_SUFFIX, MAX_BYTES, MAX_ENTRIES, call_batch
-from connectors.sqs.faults import translated
+from connectors.sqs.faults import REFUSED_CODES, Refused, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -56,11 +56,16 @@ class Message:
         return entry
 
     def size(self) -> int:
-        """Return the bytes that count towards the batch's limit."""
-        names = sum(
-            len(name) + len(str(value)) for name, value in self.attributes.items()
+        """Return the bytes that count towards the batch's limit.
+
+        They are those of the body and of each attribute's name, type and value.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+        """
+        told = sum(
+            _bytes(name) + sum(_bytes(part) for part in value.values())
+            for name, value in self.attributes.items()
         )
-        return len(self.body.encode(errors="surrogatepass")) + names
+        return _bytes(self.body) + told
 
 
 class Sender:
@@ -92,6 +97,9 @@ class Sender:
     def send(self, messages: Sequence[Message]) -> dict[int, str]:
         """Send messages, up to 10 a request, and retry those that failed.
 
+        A message that SQS does not take is not sent again, and holds up no other:
+        where a request is refused as a whole, its messages are sent one by one.
+
         Returns
         -------
         dict
@@ -113,10 +121,11 @@ class Sender:
     ) -> dict[int, str]:
         failed: dict[int, str] = {}
         for tried in range(1, self._tries + 1):
-            failed = self._try(messages, chunk)
-            if not failed:
+            failed = {i: failed[i] for i in failed if i not in chunk}
+            failed |= self._try(messages, chunk)
+            chunk = sorted(i for i, code in failed.items() if code not in REFUSED_CODES)
+            if not chunk:
                 return failed
-            chunk = sorted(failed)
             if tried < self._tries:
                 most = min(RETRY_MAX_SECONDS, RETRY_SECONDS * 2**tried)
                 self._sleep(random.uniform(0, most))
@@ -128,10 +137,21 @@ class Sender:
             answer = call_batch(
                 self._client.send_message_batch, self._queue_url, entries
             )
+        except Refused as error:
+            if len(chunk) == 1:
+                return {chunk[0]: error.code}
+            alone = [self._try(messages, [index]) for index in chunk]
+            return {index: code for one in alone for index, code in one.items()}
         except Unavailable as error:
             log.warning("send_retried", messages=len(chunk), error=str(error))
             return dict.fromkeys(chunk, UNREACHABLE)
         return {chunk[index]: code for index, code in answer.items()}
+
+
+def _bytes(part: str | bytes) -> int:
+    if isinstance(part, bytes):
+        return len(part)
+    return len(part.encode(errors="surrogatepass"))
 
 
 def _chunks(messages: Sequence[Message]) -> Iterator[list[int]]:

@@ -2,7 +2,8 @@
 
 One thread for all three, so that an extension can never overtake a return and hide a
 message that was just made visible. A delete is tried until SQS confirms it, and its
-lease is extended until then.
+lease is extended until then. Extensions go first, and between any two other requests:
+however much there is to end, no lease waits longer than two requests take.
 """
 
 from __future__ import annotations
@@ -11,39 +12,25 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from connectors.sqs.batches import MAX_ENTRIES, MAX_VISIBILITY_SECONDS, is_stale
+from connectors.sqs.batches import MAX_VISIBILITY_SECONDS, is_stale
 from connectors.sqs.heartbeat import Heartbeat
+from connectors.sqs.intents import LINGER_SECONDS, Ends, Intent
 from connectors.sqs.leases import Leases, Phase
 from connectors.sqs.requests import Request
 from connectors.sqs.stats import Stats
 
 log = structlog.get_logger("earshot.sqs")
 
-#: Seconds that a delete waits for others to fill its batch of 10.
-LINGER_SECONDS = 0.05
 #: Seconds between two tries of an entry: random up to this, doubled with each try.
 RETRY_SECONDS, RETRY_MAX_SECONDS = 0.2, 10.0
 #: Tries of a return; its message comes back by itself when the lease runs out.
 RETURN_TRIES = 5
 #: Seconds after which the thread looks round though nothing was asked of it.
 _IDLE_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class _Intent:
-    """What is to become of one delivery."""
-
-    message_id: str
-    receipt_handle: str
-    asked_at: float
-    due_at: float
-    delay: int | None = None  # seconds until visible again; None deletes
-    tries: int = 0
 
 
 class Settlement:
@@ -80,7 +67,8 @@ class Settlement:
         self._on_failure, self._on_settled = on_failure, on_settled
         self._clock = clock
         self._jitter = jitter or random.Random()
-        self._intents: dict[str, _Intent] = {}
+        self._open: dict[str, Intent] = {}
+        self._deletes, self._returns = Ends(), Ends()
         self._asked = threading.Condition()
         self._closing = False
         self._heartbeat = Heartbeat(change, leases, stats)
@@ -99,35 +87,46 @@ class Settlement:
             self._thread.join(timeout)
 
     def delete(self, message_ids: Sequence[str]) -> None:
-        """Delete deliveries whose outcome is on disk; unknown ids are passed over."""
-        self._ask(message_ids, Phase.DELETING, None)
+        """Delete deliveries whose outcome is on disk; unknown ids are passed over.
+
+        One that is being returned is deleted nevertheless.
+        """
+        self._ask(message_ids, self._deletes, None)
 
     def return_(self, message_ids: Sequence[str], delay: float = 0) -> None:
-        """Make deliveries visible again after `delay` seconds."""
-        seconds = min(max(0, round(delay)), MAX_VISIBILITY_SECONDS)
-        self._ask(message_ids, Phase.RETURNING, seconds)
+        """Make deliveries visible again after `delay` seconds.
 
-    def _ask(self, ids: Sequence[str], phase: Phase, delay: int | None) -> None:
+        One that is already being deleted or returned is passed over.
+        """
+        seconds = min(max(0, round(delay)), MAX_VISIBILITY_SECONDS)
+        self._ask(message_ids, self._returns, seconds)
+
+    def _ask(self, ids: Sequence[str], ends: Ends, delay: int | None) -> None:
         now = self._clock()
         with self._asked:
             for message_id in ids:
-                if handle := self._claim(message_id, phase):
-                    intent = _Intent(message_id, handle, now, now, delay)
-                    self._intents[message_id] = intent
+                if handle := self._claim(message_id, delay):
+                    intent = Intent(message_id, handle, now, delay)
+                    self._open[message_id] = intent
+                    ends.put(intent)
             self._asked.notify()
 
-    def _claim(self, message_id: str, phase: Phase) -> str | None:
+    def _claim(self, message_id: str, delay: int | None) -> str | None:
         """Move a lease to its end; return its handle, None when there is no more."""
         lease = self._leases.get(message_id)
-        open_intent = self._intents.get(message_id)
-        if lease is None or (open_intent and open_intent.delay is None):
+        earlier = self._open.get(message_id)
+        if earlier is not None and earlier.is_superseded(lease):
+            self._settled(earlier, "returned")
+        elif earlier is not None and (earlier.delay is None or delay is not None):
             return None
-        if open_intent and self._is_superseded(open_intent):
-            self._ended(message_id, "returned")
+        if lease is None:
+            return None
         if lease.lost:
             self._leases.end(message_id, lease.receipt_handle)
+            self._open.pop(message_id, None)
             self._on_settled(message_id, "lost")
             return None
+        phase = Phase.DELETING if delay is None else Phase.RETURNING
         self._leases.enter(message_id, phase)
         return lease.receipt_handle
 
@@ -141,109 +140,110 @@ class Settlement:
             self._on_failure(error)
 
     def turn(self) -> None:
-        """Make the requests that are due now: deletes, returns, extensions."""
-        while deletes := self._ready(deletes=True):
-            self._settle(self._delete, deletes, [self._handle(i) for i in deletes])
-        self._end_superseded()
-        while returns := self._ready(deletes=False):
-            self._settle(self._change, returns, [self._visible(i) for i in returns])
-        self._heartbeat.beat()
+        """Make the requests that are due now: extensions, deletes, returns."""
+        more = True
+        while more:
+            self._heartbeat.beat()
+            deleted = self._delete_some()
+            more = self._return_some() or deleted
+
+    def _delete_some(self) -> bool:
+        intents = self._take(self._deletes)
+        for intent in intents:
+            # A copy that came meanwhile has brought a newer handle.
+            if lease := self._leases.get(intent.message_id):
+                intent.receipt_handle = lease.receipt_handle
+        entries = [{"ReceiptHandle": one.receipt_handle} for one in intents]
+        return self._settle(self._delete, intents, entries)
+
+    def _return_some(self) -> bool:
+        intents = self._take(self._returns)
+        entries = [
+            {"ReceiptHandle": one.receipt_handle, "VisibilityTimeout": one.delay}
+            for one in intents
+        ]
+        return self._settle(self._change, intents, entries)
+
+    def _take(self, ends: Ends) -> list[Intent]:
+        """Take a batch that goes now."""
+        while True:
+            with self._asked:
+                taken = ends.take(self._clock(), self._linger())
+            wanted = [intent for intent in taken if self._is_wanted(intent)]
+            if wanted or not taken:
+                return wanted
+
+    def _is_wanted(self, intent: Intent) -> bool:
+        """Tell whether an end is still to be made."""
+        if self._open.get(intent.message_id) is not intent:
+            return False  # it was to be returned, and is deleted instead
+        if intent.is_superseded(self._leases.get(intent.message_id)):
+            # What came again by itself is a delivery of its own: not ours to return.
+            self._settled(intent, "returned")
+            return False
+        return True
 
     def _pause(self) -> float:
-        now = self._clock()
-        times = [max(i.due_at, self._full_at(i)) for i in self._intents.values()]
+        linger = self._linger()
+        end = min(self._deletes.next_at(linger), self._returns.next_at(linger))
         lease = self._leases.next_due()
-        waits = [at - now for at in times] + ([lease] if lease is not None else [])
-        return max(0.001, min([*waits, _IDLE_SECONDS]))
+        return max(0.001, min(end - self._clock(), lease, _IDLE_SECONDS))
 
-    def _full_at(self, intent: _Intent) -> float:
-        """Return when an intent stops waiting for company."""
-        alone = len(self._intents) == len(self._leases)
-        return intent.asked_at + (0 if alone else LINGER_SECONDS)
-
-    def _ready(self, *, deletes: bool) -> list[_Intent]:
-        now = self._clock()
-        with self._asked:
-            wanted = [
-                intent
-                for intent in self._intents.values()
-                if (intent.delay is None) is deletes and intent.due_at <= now
-            ]
-            full = len(wanted) >= MAX_ENTRIES
-            go = full or any(self._full_at(i) <= now for i in wanted)
-            return wanted[:MAX_ENTRIES] if go else []
-
-    def _end_superseded(self) -> None:
-        """End the returns of what came again by itself: their handles are stale."""
-        with self._asked:
-            stale = [i for i in self._intents.values() if self._is_superseded(i)]
-        for intent in stale:
-            self._drop(intent)
-            self._ended(intent.message_id, "returned")
-
-    def _is_superseded(self, intent: _Intent) -> bool:
-        lease = self._leases.get(intent.message_id)
-        again = lease and lease.receipt_handle != intent.receipt_handle
-        return bool(again) and intent.delay is not None
-
-    def _handle(self, intent: _Intent) -> dict[str, Any]:
-        lease = self._leases.get(intent.message_id)
-        if lease is not None:
-            intent.receipt_handle = lease.receipt_handle
-        return {"ReceiptHandle": intent.receipt_handle}
-
-    def _visible(self, intent: _Intent) -> dict[str, Any]:
-        return self._handle(intent) | {"VisibilityTimeout": intent.delay}
+    def _linger(self) -> float:
+        """Return how long an end waits for company: not when all that is held ends."""
+        return 0 if len(self._open) >= len(self._leases) else LINGER_SECONDS
 
     def _settle(
-        self, request: Request, intents: list[_Intent], entries: list[dict[str, Any]]
-    ) -> None:
+        self, request: Request, intents: list[Intent], entries: list[dict[str, Any]]
+    ) -> bool:
+        """Make a request and read its answer; False when there is nothing to ask."""
+        if not intents:
+            return False
         failed = request(entries)
         for index, intent in enumerate(intents):
+            if self._open.get(intent.message_id) is not intent:
+                continue  # it was superseded or is deleted instead
             code = failed.get(index)
-            if code is None:
-                self._confirmed(intent)
-            elif is_stale(code):
-                self._stale(intent, code)
+            if code is None or is_stale(code):
+                self._answered(intent, code)
             else:
                 self._again(intent, code)
+        return True
 
-    def _confirmed(self, intent: _Intent) -> None:
+    def _answered(self, intent: Intent, code: str | None) -> None:
+        """End a delivery: confirmed, or with a stale handle's code."""
         ended = self._leases.end(intent.message_id, intent.receipt_handle)
         if intent.delay is None and not ended:
-            self._again(intent, "newer handle")
-            return
-        self._drop(intent)
-        how = "deleted" if intent.delay is None else "returned"
-        self._ended(intent.message_id, how)
+            # What was done with the older handle may have done nothing.
+            self._again(intent, code or "newer handle")
+        elif code is None or not ended:
+            self._settled(intent, "deleted" if intent.delay is None else "returned")
+        else:
+            log.warning("lease_lost", message_id=intent.message_id, code=code)
+            self._settled(intent, "lost")
 
-    def _stale(self, intent: _Intent, code: str) -> None:
-        ended = self._leases.end(intent.message_id, intent.receipt_handle)
-        if intent.delay is None and not ended:
-            self._again(intent, code)
-            return
-        self._drop(intent)
-        log.warning("lease_lost", message_id=intent.message_id, code=code)
-        self._ended(intent.message_id, "lost")
-
-    def _ended(self, message_id: str, how: str) -> None:
-        self._stats.add(how)
-        self._on_settled(message_id, how)
-
-    def _again(self, intent: _Intent, code: str) -> None:
+    def _again(self, intent: Intent, code: str) -> None:
         intent.tries += 1
         if intent.delay is None:
             self._stats.add("delete_failures")
         elif intent.tries >= RETURN_TRIES:
             self._leases.end(intent.message_id, intent.receipt_handle)
-            self._drop(intent)
-            self._ended(intent.message_id, "returned")
+            self._settled(intent, "returned")
             return
         most = min(RETRY_MAX_SECONDS, RETRY_SECONDS * 2**intent.tries)
-        intent.due_at = self._clock() + self._jitter.uniform(0, most)
+        due_at = self._clock() + self._jitter.uniform(0, most)
+        with self._asked:
+            ends = self._deletes if intent.delay is None else self._returns
+            ends.put_again(intent, due_at)
         log.debug("settle_retried", message_id=intent.message_id, code=code)
 
-    def _drop(self, intent: _Intent) -> None:
+    def _settled(self, intent: Intent, how: str) -> None:
         with self._asked:
-            if self._intents.get(intent.message_id) is intent:
-                del self._intents[intent.message_id]
+            if self._open.get(intent.message_id) is not intent:
+                return
+            del self._open[intent.message_id]
+        self._ended(intent.message_id, how)
+
+    def _ended(self, message_id: str, how: str) -> None:
+        self._stats.add(how)
+        self._on_settled(message_id, how)

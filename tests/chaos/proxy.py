@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that refuses, delays, cuts and answers 503 on command."""
+"""A TCP proxy on loopback that refuses, delays, cuts, hangs or answers 503."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Fault(StrEnum):
     REFUSE = "refuse"
     DELAY = "delay"
     CUT = "cut"
+    HANG = "hang"
     ERROR = "answer 503"
 
 
@@ -59,9 +60,12 @@ class Proxy:
         return port
 
     def fault(self, fault: Fault) -> None:
-        """Behave so from now on; connections that are open are cut, unless delayed."""
+        """Behave so from now on; most faults cut the connections that are open.
+
+        What is sent while it hangs is swallowed, and never answered afterwards.
+        """
         self._fault = fault
-        if fault not in (Fault.NONE, Fault.DELAY):
+        if fault not in (Fault.NONE, Fault.DELAY, Fault.HANG):
             self._loop.call_soon_threadsafe(self._cut_all)
 
     def __enter__(self) -> Self:
@@ -101,6 +105,8 @@ class Proxy:
                 await reader.readuntil(b"\r\n\r\n")
                 writer.write(_UNAVAILABLE)
                 await writer.drain()
+            elif self._fault is Fault.HANG:
+                await _swallow(reader)
             elif self._fault is not Fault.REFUSE:
                 await self._join(reader, writer)
         except (*_BROKEN, asyncio.CancelledError):
@@ -134,6 +140,9 @@ class Proxy:
     ) -> None:
         with suppress(OSError):
             while piece := await reader.read(_PIECE_BYTES):
+                if self._fault is Fault.HANG:
+                    await _swallow(reader)
+                    return
                 if self._fault is Fault.DELAY:
                     await asyncio.sleep(self._random.uniform(0, _DELAY_SECONDS))
                 if self._fault is Fault.CUT:
@@ -146,6 +155,12 @@ class Proxy:
     def _cut_all(self) -> None:
         for writer in list(self._writers):
             _cut(writer, gently=False)
+
+
+async def _swallow(reader: asyncio.StreamReader) -> None:
+    """Read what comes until the other side gives up."""
+    while await reader.read(_PIECE_BYTES):
+        pass
 
 
 def _cut(writer: asyncio.StreamWriter, *, gently: bool) -> None:

@@ -106,6 +106,7 @@ class Chaos:
             ("outage", self._outage),
             ("outage", self._outage),
             ("restarted", self._restart),
+            ("started in an outage", self._start_in_an_outage),
         ]
         name, act = self.chance.choice(acts)
         self.done[name] += 1
@@ -122,8 +123,17 @@ class Chaos:
         name = self.chance.choice(sorted(self.proxies))
         faults = [Fault.REFUSE, Fault.DELAY, Fault.CUT]
         if name in ("sqs", "audio"):
-            faults.append(Fault.ERROR)
-        fault = self.chance.choice(faults)
+            faults += [Fault.ERROR, Fault.HANG]
+        self._break_proxy(name, self.chance.choice(faults))
+
+    def _start_in_an_outage(self) -> None:
+        """Have a worker that has never had an answer of the audio host."""
+        fault = self.chance.choice([Fault.REFUSE, Fault.ERROR, Fault.HANG])
+        self._break_proxy("audio", fault)
+        self.workers.kill(self.chance)
+        self.workers.tend()
+
+    def _break_proxy(self, name: str, fault: Fault) -> None:
         self.done[f"{name}: {fault}"] += 1
         self.proxies[name].fault(fault)
         self._mend_later(lambda: self.proxies[name].fault(Fault.NONE))
@@ -208,7 +218,7 @@ def prepared(plan: Plan, folder: Path) -> Iterator[tuple[Chaos, str]]:
             "DRAIN_TIMEOUT_SECONDS": str(_DRAIN_SECONDS),
             "INFERENCE_TIMEOUT_SECONDS": "3",
             "RETRY_BACKOFF_SECONDS": "0.5",
-            "RETRY_BACKOFF_MAX_SECONDS": "2" if plan.seconds < 120 else "4",
+            "RETRY_BACKOFF_MAX_SECONDS": "5" if plan.seconds < 120 else "30",
             "S3_TIMEOUT_SECONDS": "10",
         }
         workers = stack.enter_context(Workers(pipeline, settings, plan.workers))

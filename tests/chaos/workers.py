@@ -13,13 +13,17 @@ from typing import Self
 import psutil
 
 from tests.system.pipeline import Pipeline, WorkerProcess
+from tests.tied import tied
 
 _OUTAGE = "is unavailable"
 _COMMAND = ("-m", "bytewax.run", "run_flow")
 
 
 class Workers:
-    """So many workers at any time; all are ended at the end, children included."""
+    """So many workers at any time; all are ended at the end, children included.
+
+    Should this process be killed, they die with it.
+    """
 
     def __init__(
         self, pipeline: Pipeline, settings: dict[str, str], count: int
@@ -92,7 +96,7 @@ class Workers:
 
     def _start(self) -> WorkerProcess:
         return WorkerProcess(
-            [sys.executable, *_COMMAND],
+            tied([sys.executable, *_COMMAND]),
             self._pipeline.settings(**self._settings),
             self._pipeline.folder,
         )

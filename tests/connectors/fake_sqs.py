@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
@@ -40,6 +41,13 @@ class StrictSqs:
 
     A stale handle fails its entry, duplicate entry ids fail the whole batch, entries
     and requests fail on command, and a message can come twice.
+
+    Attributes
+    ----------
+    meanwhile
+        Done one by one, each while a request is under way.
+    extensions
+        Of each extension that was asked for its message's id.
     """
 
     clock: Clock
@@ -50,6 +58,9 @@ class StrictSqs:
     lease: int = 30
     extended_after_end: list[str] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+    extensions: list[str] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=count)
 
     def put(self, message_id: str) -> None:
         """Put a message on the queue."""
@@ -64,7 +75,7 @@ class StrictSqs:
         """Deliver a message, also one that is hidden: SQS does so now and then."""
         message = self.messages[message_id]
         message.receives += 1
-        message.handle = f"{message_id}#{message.receives}"
+        message.handle = f"{message_id}#{next(self._number)}"
         message.received_at = self.clock.now
         message.visible_at = self.clock.now + timeout
         self.ended.discard(message_id)
@@ -89,6 +100,13 @@ class StrictSqs:
         if self.fail_requests:
             self.fail_requests -= 1
             raise EndpointConnectionError(endpoint_url="http://sqs")
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        self.extensions += [
+            entry["ReceiptHandle"].split("#")[0]
+            for entry in entries
+            if entry.get("VisibilityTimeout") == self.lease
+        ]
         answer: dict[str, Any] = {"Successful": [], "Failed": []}
         for entry in entries:
             code = self._refused() or act(entry)

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
+from connectors.local import LocalServices
 from connectors.sqs import Consumer, Delivery, QueueGone
 from connectors.sqs.batches import call_batch
+from tests.chaos.proxy import Fault, Proxy
 from tests.connectors.fake_sqs import Clock, StrictSqs
 from tests.connectors.test_leases import TIMEOUT, Consuming
 from tests.system.pipeline import eventually
@@ -126,6 +129,32 @@ def test_a_lease_is_extended_until_sqs_has_confirmed_its_delete() -> None:
     for _ in range(20):
         consuming.turn(1)
     assert consuming.sqs.deleted == ["m"]
+
+
+def test_one_request_that_hangs_costs_no_lease(
+    sqs: SQSClient,
+    queue_url: str,
+    services: LocalServices,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sqs.send_message(QueueUrl=queue_url, MessageBody="m")
+    port = urlsplit(services.aws_endpoint_url).port
+    assert port is not None
+    with Proxy(port) as proxy:
+        through = f"http://127.0.0.1:{proxy.port}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", through)
+        url = queue_url.replace(services.aws_endpoint_url, through)
+        with consumer(None, url, visibility_timeout=4, pollers=1) as made:
+            (delivery,) = take(made, 1)
+            assert made.begin(delivery.message_id)
+            proxy.fault(Fault.HANG)
+            time.sleep(2)  # an extension was due after 1.3 s
+            proxy.fault(Fault.NONE)
+            for _ in range(50):
+                assert visible(sqs, queue_url) == 0
+                time.sleep(0.1)
+            assert made.stats["extended"] and not made.stats["lost"]
 
 
 def test_what_was_fetched_and_not_begun_is_not_abandoned_at_the_stop(

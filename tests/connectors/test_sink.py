@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bytewax.operators as op
+import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.testing import run_main
 
 from connectors.sqs import Consumer, Delivery, Message, Sender, SqsSink, SqsSource
+from connectors.sqs.leases import Phase
+from tests.system.pipeline import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -104,6 +109,72 @@ def test_a_message_that_is_refused_is_returned_and_no_other(
     assert sorted(settled.values()) == ["deleted", "returned"]
     assert bodies(sqs, to) == ["a"]
     assert bodies(sqs, queue_url) == ["b"]
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3])
+def test_what_is_sent_when_the_stop_comes_is_not_returned_too(
+    sqs: SQSClient, queue_url: str, unique_name: str, stop_after: int
+) -> None:
+    to = sqs.create_queue(QueueName=f"{unique_name}-to")["QueueUrl"]
+    for number in range(30):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=str(number))
+
+    class StopsTheConsumer(Sender):
+        def send(self, messages: Sequence[Message]) -> dict[int, str]:
+            failed = super().send(messages[:stop_after])
+            made.stop()
+            eventually(lambda: not made.leases.ids(Phase.HELD))
+            failed |= super().send(messages[stop_after:])
+            time.sleep(0.2)  # what was returned would be visible by now
+            return failed
+
+    with consumer(sqs, queue_url) as made:
+        made.start()
+        taken: list[Delivery] = []
+        while len(taken) < 30:
+            taken += made.take()
+        partition = SqsSink(StopsTheConsumer(sqs, to), made).build("out", 0, 1)
+        partition.write_batch([(one, Message(one.body)) for one in taken[:20]])
+        partition.write_batch([(one, Message(one.body)) for one in taken[20:]])
+        eventually(lambda: made.drained)
+    sent, left = bodies(sqs, to), bodies(sqs, queue_url)
+    assert sorted([*sent, *left]) == sorted(map(str, range(30)))
+    assert len(sent) == 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_example_loses_and_doubles_nothing_when_a_signal_ends_it(
+    sqs: SQSClient,
+    queue_url: str,
+    environment: dict[str, str],
+    unique_name: str,
+    number: signal.Signals,
+) -> None:
+    to = sqs.create_queue(QueueName=f"{unique_name}-to")["QueueUrl"]
+    for index in range(150):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=f"message {index}")
+    places = {
+        "FROM_QUEUE_URL": queue_url,
+        "TO_QUEUE_URL": to,
+        "IDLE_EXIT_SECONDS": "3",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bytewax.run", "examples.sqs_to_sqs"],
+        cwd=ROOT,
+        env={**os.environ, **environment, **places},
+    )
+    eventually(lambda: count(sqs, to))
+    process.send_signal(number)
+    assert process.wait(60) == 0
+    found = [body.lower() for body in (*bodies(sqs, to), *bodies(sqs, queue_url))]
+    assert sorted(found) == sorted(f"message {n}" for n in range(150))
+
+
+def count(sqs: SQSClient, url: str) -> int:
+    answer = sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def _last(made: Consumer, delivery: Delivery) -> Delivery:
