@@ -148,7 +148,13 @@ class CsvFile:
 
 def _text(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    # A carriage return alone is no reason for Python's writer to quote a cell, but for
+    # readers it ends the row.
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        writer = quoted if any("\r" in cell for cell in row) else plain
+        writer.writerow(row)
     return text.getvalue().encode()
 
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from tenacity import (
@@ -62,6 +62,13 @@ class DownloadLimits:
     allowed_hosts: tuple[str, ...] = ()
 
 
+class _Session(requests.Session):
+    """Follows no redirect: requests reads the body of each to its end first."""
+
+    def resolve_redirects(self, *args: object, **kwargs: object) -> Any:
+        return iter(())
+
+
 class Downloader:
     """Fetches whole recordings; `fetch` may be called from many threads at once.
 
@@ -71,9 +78,8 @@ class Downloader:
 
     def __init__(self, limits: DownloadLimits) -> None:
         self._limits = limits
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
-        self._session.max_redirects = _MAX_REDIRECTS
         self._session.headers = {
             "User-Agent": "earshot",
             "Accept": "*/*",
@@ -87,11 +93,15 @@ class Downloader:
         self._s3: S3Client | None = None
         self._making = threading.Lock()
 
-    def fetch(self, url: str, reserve: Reserve = lambda size: None) -> bytes:
-        """Return the bytes behind a URL.
+    def fetch(
+        self, url: str, into: IO[bytes], reserve: Reserve = lambda size: None
+    ) -> None:
+        """Write the bytes behind a URL to a file, in the place of what it has.
 
         Parameters
         ----------
+        into
+            A file that can be sought in.
         reserve
             Called before a body is read, with the bytes that it will take at most;
             time that it waits for room is not the download's.
@@ -112,31 +122,51 @@ class Downloader:
             ),
             reraise=True,
         )
-        return retrying(self._once, url, reserve, time.monotonic() + limits.total)
+        deadline = time.monotonic() + limits.total
+        retrying(self._once, url, into, reserve, deadline)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
 
-    def _once(self, url: str, reserve: Reserve, deadline: float) -> bytes:
+    def _once(
+        self, url: str, into: IO[bytes], reserve: Reserve, deadline: float
+    ) -> None:
+        into.seek(0)
+        into.truncate()
         if time.monotonic() >= deadline:
             raise TransientDownload(f"no answer within {self._limits.total:g} s")
         with typed():
             if urlsplit(url).scheme == "s3":
-                return self._once_s3(url, reserve, deadline)
-            return self._once_http(url, reserve, deadline)
+                self._once_s3(url, into, reserve, deadline)
+            else:
+                self._once_http(url, into, reserve, deadline)
 
-    def _once_http(self, url: str, reserve: Reserve, deadline: float) -> bytes:
-        left = max(0.01, deadline - time.monotonic())
-        timeout = min(self._limits.connect, left), min(self._limits.read, left)
-        response = self._session.get(url, stream=True, timeout=timeout)
-        with closing(response):
+    def _once_http(
+        self, url: str, into: IO[bytes], reserve: Reserve, deadline: float
+    ) -> None:
+        with closing(self._answer(url, deadline)) as response:
             raise_for_status(response.status_code)
             length = _length(response.headers)
             deadline += self._reserve(reserve, length)
-            return self._body(response.raw.read1, length, deadline)
+            self._body(response.raw.read1, into, length, deadline)
 
-    def _once_s3(self, url: str, reserve: Reserve, deadline: float) -> bytes:
+    def _answer(self, url: str, deadline: float) -> requests.Response:
+        """Return what a URL leads to, with its body unread."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            left = max(0.01, deadline - time.monotonic())
+            timeout = min(self._limits.connect, left), min(self._limits.read, left)
+            response = self._session.get(url, stream=True, timeout=timeout)
+            target = self._session.get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            url = urljoin(response.url, target)
+        raise requests.TooManyRedirects(f"more than {_MAX_REDIRECTS} redirects")
+
+    def _once_s3(
+        self, url: str, into: IO[bytes], reserve: Reserve, deadline: float
+    ) -> None:
         parts = urlsplit(url)
         key = url.split("/", 3)[3]  # as it is: keys are not percent-encoded
         if not _BUCKET.fullmatch(parts.netloc):
@@ -145,7 +175,7 @@ class Downloader:
         with closing(answer["Body"]) as body:
             length = answer["ContentLength"]
             deadline += self._reserve(reserve, length)
-            return self._body(body.read, length, deadline)
+            self._body(body.read, into, length, deadline)
 
     def _s3_client(self) -> S3Client:
         with self._making:  # a client is slow to make, and one serves all threads
@@ -158,19 +188,23 @@ class Downloader:
             return self._s3
 
     def _body(
-        self, read: Callable[[int], bytes], length: int | None, deadline: float
-    ) -> bytes:
+        self,
+        read: Callable[[int], bytes],
+        into: IO[bytes],
+        length: int | None,
+        deadline: float,
+    ) -> None:
         """Read a body as it comes, so that one sent by drops meets its deadline."""
-        body = bytearray()
+        size = 0
         while chunk := read(_CHUNK_BYTES):
-            body += chunk
-            self._check_size(len(body))
+            into.write(chunk)
+            size += len(chunk)
+            self._check_size(size)
             if time.monotonic() >= deadline:
                 seconds = self._limits.total
                 raise TransientDownload(f"not complete within {seconds:g} s")
-        if length is not None and len(body) != length:
-            raise TransientDownload(f"cut off at {len(body)} of {length} bytes")
-        return bytes(body)
+        if length is not None and size != length:
+            raise TransientDownload(f"cut off at {size} of {length} bytes")
 
     def _reserve(self, reserve: Reserve, length: int | None) -> float:
         """Reserve room for a body; return the seconds that it took."""

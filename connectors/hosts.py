@@ -81,41 +81,36 @@ class GuardedAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = self._pools
 
 
-def _guarded_pools(names: Sequence[str], header_seconds: float) -> dict[str, Any]:
-    def check(host: str, connected: socket.socket) -> None:
-        if is_allowed(host, names) or is_public(connected.getpeername()[0]):
-            return
+class _Guard:
+    """What is checked of each connection, whether plain or under TLS."""
+
+    allowed_hosts: Sequence[str]
+    header_seconds: float
+    host: str
+
+    def _new_conn(self) -> socket.socket:
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+        address = connected.getpeername()[0]
+        if is_allowed(self.host, self.allowed_hosts) or is_public(address):
+            return connected
         connected.close()
-        raise ForbiddenHost(f"{host} is a private address and not an allowed host")
+        raise ForbiddenHost(f"{self.host} is a private address and not an allowed host")
 
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            connected = super()._new_conn()
-            check(self.host, connected)
-            return connected
-
-        def getresponse(self) -> Any:
-            return _within(header_seconds, self, super().getresponse)
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            connected = super()._new_conn()
-            check(self.host, connected)
-            return connected
-
-        def getresponse(self) -> Any:
-            return _within(header_seconds, self, super().getresponse)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
+    def getresponse(self) -> Any:
+        return _within(self.header_seconds, self, super().getresponse)  # type: ignore[misc]
 
 
-def _within(seconds: float, connection: HTTPConnection, read: Callable[[], Any]) -> Any:
+def _guarded_pools(names: Sequence[str], header_seconds: float) -> dict[str, Any]:
+    limits = {"allowed_hosts": names, "header_seconds": header_seconds}
+    plain = type("Plain", (_Guard, HTTPConnection), limits)
+    secure = type("Secure", (_Guard, HTTPSConnection), limits)
+    return {
+        "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
+def _within(seconds: float, connection: Any, read: Callable[[], Any]) -> Any:
     """Read an answer's headers; cut the connection when they take too long."""
 
     def cut() -> None:

@@ -17,6 +17,16 @@ from connectors.errors import Misconfigured, Unavailable
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 
+#: Seconds, but milliseconds for the last: a server that vanishes without a word would
+#: keep its callers for as long as the system's TCP does.
+_PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": STATEMENT_SECONDS,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 2_000 * STATEMENT_SECONDS,
+}
+
 # The pool's own lines at each failed try would hide the one that we write.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
@@ -64,7 +74,7 @@ def open_pool(
     """
     return ConnectionPool(
         dsn,
-        kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS},
+        kwargs={"autocommit": True} | _patience(dsn),
         min_size=0,
         max_size=connections,
         timeout=CONNECT_SECONDS,
@@ -72,6 +82,12 @@ def open_pool(
         check=ConnectionPool.check_connection,
         open=True,
     )
+
+
+def _patience(dsn: str) -> dict[str, int]:
+    """Return what ends a connection to a server that is silent; the DSN's own wins."""
+    named = conninfo_to_dict(dsn)
+    return {name: value for name, value in _PATIENCE.items() if name not in named}
 
 
 class Rows:

@@ -45,7 +45,8 @@ def fetch_recent(settings: Settings, count: int, folder: Path) -> list[Path]:
 def _fetch(downloader: Downloader, url: str, path: Path) -> bool:
     """Put a recording into a file; tell whether it was to be had."""
     try:
-        path.write_bytes(downloader.fetch(url))
+        with path.open("wb") as file:
+            downloader.fetch(url, file)
     except DownloadError:
         return False
     return True

@@ -24,8 +24,9 @@ log = structlog.get_logger("earshot")
 FAILURES = 5
 #: Seconds for which a host that has answered counts as one that may answer again.
 LATELY_SECONDS = 300.0
-#: Seconds between two receives while no host answers: a batch to try others with.
-PROBE_SECONDS = 30.0
+#: Seconds between two receives while no host answers, doubled up to the second: a
+#: batch to try other hosts with.
+PROBE_SECONDS, PROBE_MAX_SECONDS = 2.0, 30.0
 #: Hosts that are remembered.
 _HOSTS_AT_MOST = 1000
 
@@ -50,7 +51,7 @@ class AudioHosts:
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
-        self._probe_at = 0.0
+        self._probe_at, self._probe_wait = 0.0, PROBE_SECONDS
 
     @property
     def down(self) -> frozenset[str]:
@@ -67,8 +68,8 @@ class AudioHosts:
     def forbid_receiving(self) -> bool:
         """Tell whether to receive nothing, since no host answers.
 
-        Now and then, at the beginning of every `PROBE_SECONDS`, one caller is told
-        False and may receive a batch: what it brings may be of another host.
+        Now and then one caller is told False and may receive a batch: what it brings
+        may be of another host.
         """
         if not self.outage:
             return False
@@ -76,7 +77,8 @@ class AudioHosts:
             now = self._clock()
             if now < self._probe_at:
                 return True
-            self._probe_at = now + PROBE_SECONDS
+            self._probe_wait = min(PROBE_MAX_SECONDS, 2 * self._probe_wait)
+            self._probe_at = now + self._probe_wait
             return False
 
     def admits(self, name: str) -> bool:
@@ -92,9 +94,19 @@ class AudioHosts:
         return self._host(name).circuit.is_open
 
     def is_down_alone(self, name: str) -> bool:
-        """Tell whether others have answered since a host went down."""
+        """Tell whether others have answered since a host went down.
+
+        Where it has never answered it is enough that others did lately.
+        """
         host = self._host(name)
-        return host.circuit.is_open and self._answering_since(host.down_since)
+        since = host.down_since
+        if host.answered_at is None:
+            since = self._clock() - LATELY_SECONDS
+        return host.circuit.is_open and self._answering_since(since)
+
+    def has_answered(self, name: str) -> bool:
+        """Tell whether a host has ever answered: whether it exists."""
+        return self._host(name).answered_at is not None
 
     def answered(self, name: str) -> None:
         """Note that a host answered, whatever it said."""
@@ -104,16 +116,13 @@ class AudioHosts:
             log.warning("audio_host_up", host=name)
 
     def failed(self, name: str, error: HostDown) -> None:
-        """Note that a host gave no answer.
-
-        One that has never answered is no outage: its recordings fail by themselves.
-        """
+        """Note that a host gave no answer."""
         host = self._host(name)
-        if host.answered_at is None:
-            return
         if host.circuit.failed(error):
             host.down_since = self._clock()
-            self._probe_at = host.down_since + PROBE_SECONDS
+            with self._lock:
+                self._probe_wait = PROBE_SECONDS
+                self._probe_at = host.down_since + PROBE_SECONDS
             log.error("audio_host_down", host=name, error=str(error))
 
     def _known(self) -> dict[str, _Host]:

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,14 +47,14 @@ def prepare() -> None:
 
 
 def extract_features(
-    data: bytes, limits: AudioLimits, cpu_seconds: float = math.inf
+    path: str, limits: AudioLimits, cpu_seconds: float = math.inf
 ) -> Extracted:
-    """Return the numbers of a recording's bytes; raises `AudioError`.
+    """Return the numbers of the recording in a file; raises `AudioError`.
 
     Beyond `cpu_seconds` of CPU time, counted over all threads, the process is killed.
     """
     _limit_cpu(cpu_seconds)
-    samples, info = decode(data, limits)
+    samples, info = decode(Path(path).read_bytes(), limits)
     return Extracted(extract(samples, SAMPLE_RATE), asdict(info))
 
 

@@ -61,9 +61,18 @@ class Children(Generic[T]):
         What a child does, importable by its name.
     timeout
         Seconds for one task.
+    on_failure
+        Called with what ended the thread that looks after the pool.
     """
 
-    def __init__(self, processes: int, timeout: float, work: Callable[..., T]) -> None:
+    def __init__(
+        self,
+        processes: int,
+        timeout: float,
+        work: Callable[..., T],
+        on_failure: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self._on_failure = on_failure
         os.environ.update(_ONE_THREAD)
         if _QUIET_TRACKER not in sys.warnoptions:
             sys.warnoptions.append(_QUIET_TRACKER)
@@ -133,14 +142,20 @@ class Children(Generic[T]):
             task.answer.set_exception(error)
 
     def _watch(self) -> None:
+        try:
+            while not self._closing.wait(_LOOK_AGAIN_SECONDS):
+                with self._lock:
+                    self._renew_if_stuck()
+        except Exception as error:
+            self._on_failure(error)
+
+    def _renew_if_stuck(self) -> None:
         """Replace a pool in which nothing moves: a lock may have died with a child."""
-        while not self._closing.wait(_LOOK_AGAIN_SECONDS):
-            with self._lock:
-                still = time.monotonic() - self._progress_at
-                if self._pending and still > self._timeout + _GRACE_SECONDS:
-                    self._renew()
-                    for task in list(self._pending):
-                        self._try_again(task)
+        still = time.monotonic() - self._progress_at
+        if self._pending and still > self._timeout + _GRACE_SECONDS:
+            self._renew()
+            for task in list(self._pending):
+                self._try_again(task)
 
     def _try_again(self, task: _Task[T]) -> None:
         if task.tries < _TRIES:

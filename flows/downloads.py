@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from connectors.download import Downloader
 from connectors.download_errors import DownloadError, HostDown
+from connectors.memory import MemoryFile
 from flows.audio_hosts import AudioHosts, host_of
 from flows.budget import ByteBudget
-from flows.failures import failed
+from flows.failures import HostStaysDown, failed
 from model.outcomes import Outcome
 from model.records import WorkItem
 
@@ -22,10 +23,10 @@ _LOOK_AGAIN_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A work item and the bytes of its recording."""
+    """A work item and its recording, which whoever takes it closes."""
 
     item: WorkItem
-    data: bytes
+    recording: MemoryFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ class _Wanted:
 class Downloads:
     """Fetches recordings; those of a host that is down wait for it, without a thread.
 
-    Such a recording fails at once where other hosts answer, for then it is its own
-    host's fault; and when it has waited for `patience` seconds. One at a time is tried.
+    Such a recording fails where other hosts answer, for then it is its own host's
+    fault; and after `patience` seconds where its host has never answered, for then
+    there may be no such host. One at a time is tried.
 
     Parameters
     ----------
@@ -66,6 +68,8 @@ class Downloads:
         Says that work on a delivery begins; False when it is not held any more.
     stopping
         While it returns True nothing waits: what would is withdrawn.
+    on_failure
+        Called with what ended the thread that looks after those that wait.
     """
 
     def __init__(
@@ -78,7 +82,9 @@ class Downloads:
         budget: ByteBudget,
         patience: float,
         stopping: Callable[[], bool] = lambda: False,
+        on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
+        self._on_failure = on_failure
         self._downloader, self._begin = downloader, begin
         self._hosts, self._budget = hosts, budget
         self._patience, self._stopping = patience, stopping
@@ -123,7 +129,7 @@ class Downloads:
             return None
         wanted.tries += 1
         try:
-            data = self._fetch(wanted.item)
+            recording = self._fetch(wanted.item)
         except HostDown as error:
             self._hosts.failed(wanted.host, error)
             wanted.error = error
@@ -133,21 +139,24 @@ class Downloads:
             self._hosts.answered(wanted.host)
             return failed(wanted.item, error)
         self._hosts.answered(wanted.host)
-        return Fetched(wanted.item, data)
+        return Fetched(wanted.item, recording)
 
-    def _fetch(self, item: WorkItem) -> bytes:
-        """Return a recording's bytes; their room is released after the features."""
+    def _fetch(self, item: WorkItem) -> MemoryFile:
+        """Return a recording; its room is released after the features."""
         holder = item.message_id
+        recording = MemoryFile()
         try:
-            data = self._downloader.fetch(
+            self._downloader.fetch(
                 item.record.audio_s3_url,
+                recording.file,
                 reserve=lambda size: self._budget.reserve(holder, size),
             )
         except BaseException:
+            recording.close()
             self._budget.release(holder)
             raise
-        self._budget.shrink(holder, len(data))
-        return data
+        self._budget.shrink(holder, recording.file.tell())
+        return recording
 
     def _park(self, wanted: _Wanted) -> None:
         if wanted.parked_at is None:
@@ -156,20 +165,28 @@ class Downloads:
             self._parked.append(wanted)
 
     def _watch(self) -> None:
-        while not self._closing.wait(_LOOK_AGAIN_SECONDS):
-            with self._lock:
-                parked, self._parked = self._parked, []
-            tried: set[str] = set()
-            # The least tried first: it may be the others that are at fault.
-            for wanted in sorted(parked, key=lambda one: one.tries):
-                self._look_at(wanted, tried)
+        try:
+            while not self._closing.wait(_LOOK_AGAIN_SECONDS):
+                self._look_at_all()
+        except Exception as error:
+            self._on_failure(error)
+
+    def _look_at_all(self) -> None:
+        with self._lock:
+            parked, self._parked = self._parked, []
+        tried: set[str] = set()
+        # The least tried first: it may be the others that are at fault.
+        for wanted in sorted(parked, key=lambda one: one.tries):
+            self._look_at(wanted, tried)
 
     def _look_at(self, wanted: _Wanted, tried: set[str]) -> None:
         """Give a waiting download up, try it, or leave it where it is."""
         if self._stopping():
             wanted.answer.set_result(Withdrawn(wanted.item))
         elif self._is_hopeless(wanted):
-            error = HostDown(f"{wanted.host} is down: {wanted.error or 'no answer'}")
+            error = HostStaysDown(
+                f"{wanted.host} is down: {wanted.error or 'no answer'}"
+            )
             wanted.answer.set_result(failed(wanted.item, error))
         elif self._may_try(wanted.host, tried):
             self._executor.submit(self._attempt, wanted)
@@ -177,8 +194,10 @@ class Downloads:
             self._park(wanted)
 
     def _is_hopeless(self, wanted: _Wanted) -> bool:
+        if self._hosts.is_down_alone(wanted.host):
+            return True
         waited = time.monotonic() - (wanted.parked_at or 0)
-        return waited >= self._patience or self._hosts.is_down_alone(wanted.host)
+        return waited >= self._patience and not self._hosts.has_answered(wanted.host)
 
     def _may_try(self, host: str, tried: set[str]) -> bool:
         """Tell whether a host is up again, or due for the one try of this round."""

@@ -25,6 +25,14 @@ log = structlog.get_logger("earshot")
 _MAX_DOUBLINGS = 32
 
 
+class HostStaysDown(Exception):
+    """A recording's host does not answer, while others do."""
+
+
+class ResultRefused(Exception):
+    """Mongo will never take a record's result."""
+
+
 class UnknownSource(Exception):
     """A record is from a source that this worker does not know."""
 
@@ -38,7 +46,7 @@ class Fate:
     stage
         Where it happens; the quarantine and the error column name it.
     kind
-        ``transient`` or ``permanent`` for an item; None where it is not the item's.
+        What becomes of an item; None where it is not the item's.
     meaning
         What it is, for a person.
     done
@@ -52,6 +60,7 @@ class Fate:
 
 
 _COMES_BACK = "redelivered after a backoff; dead-letter queue by the redrive policy"
+_COMES_LATER = "redelivered after the longest backoff, so that few receives are used"
 _QUARANTINED = "quarantined; without a quarantine queue redelivered like a transient"
 _WAITED_FOR = "nothing received; what is held waits; tried by one until it answers"
 _ENDS = "the process ends with 1 and a line; every message stays on the queue"
@@ -80,8 +89,13 @@ TAXONOMY: dict[type[Exception], Fate] = {
         "download",
         Kind.TRANSIENT,
         "5xx, 429, refused, silent, no such host, S3 credentials expired",
-        f"one recording or one host of several: {_COMES_BACK}; no host answers: "
-        f"{_WAITED_FOR}",
+        f"a single recording: {_COMES_BACK}; no host answers: {_WAITED_FOR}",
+    ),
+    HostStaysDown: Fate(
+        "download",
+        Kind.LATER,
+        "its host is down while others answer, or has never answered",
+        _COMES_LATER,
     ),
     TransientDownload: Fate(
         "download", Kind.TRANSIENT, "cut off, too slow, 408, 425", _COMES_BACK
@@ -109,6 +123,12 @@ TAXONOMY: dict[type[Exception], Fate] = {
         Kind.TRANSIENT,
         "needs more memory than a child may take",
         _COMES_BACK,
+    ),
+    ResultRefused: Fate(
+        "store",
+        Kind.PERMANENT,
+        "Mongo refuses the result: a validator, a unique index, too large",
+        _QUARANTINED,
     ),
     Unavailable: Fate(
         "any",
@@ -154,10 +174,22 @@ class Backoff:
     def __init__(self, first: float, most: float) -> None:
         self._first, self._most = first, most
 
+    @property
+    def longest(self) -> float:
+        """Seconds near the longest, by chance: not all that waits comes at once."""
+        return random.uniform(self._most / 2, self._most)
+
     def __call__(self, receive_count: int) -> float:
         """Return a delay for a delivery by how often it was received."""
         doublings = min(receive_count - 1, _MAX_DOUBLINGS)
         return random.uniform(0, min(self._most, self._first * 2**doublings))
+
+
+def delay_of(outcome: Outcome, backoff: Backoff) -> float:
+    """Return the seconds until a failed item comes back."""
+    if outcome.failure is not None and outcome.failure.kind is Kind.LATER:
+        return backoff.longest
+    return backoff(outcome.item.receive_count)
 
 
 def is_permanent(outcome: Outcome) -> bool:

@@ -23,8 +23,8 @@ from model.records import WorkItem
 
 log = structlog.get_logger("earshot")
 
-#: Bytes, limits and seconds of CPU time to a recording's numbers.
-Extract = Callable[[bytes, AudioLimits, float], Extracted]
+#: Path of a recording, limits and seconds of CPU time to its numbers.
+Extract = Callable[[str, AudioLimits, float], Extracted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Extraction:
     on_end
         Called with the message id of each recording that is done with, whose bytes
         are held no more.
+    on_failure
+        Called with what ended the thread that looks after the children.
     extract
         What a child does, importable by its name.
     """
@@ -61,18 +63,23 @@ class Extraction:
         limits: AudioLimits,
         *,
         on_end: Callable[[str], None] = lambda message_id: None,
+        on_failure: Callable[[Exception], None] = lambda error: None,
         extract: Extract = extract_features,
     ) -> None:
-        self._children: Children[Extracted] = Children(processes, timeout, extract)
+        self._children: Children[Extracted] = Children(
+            processes, timeout, extract, on_failure
+        )
         self._timeout, self._limits = timeout, limits
         self._on_end = on_end
 
     def submit(self, fetched: Fetched) -> Future[Measured | Outcome]:
         """Start on a recording; the future's result is its numbers or its outcome."""
         answer: Future[Measured | Outcome] = Future()
-        running = self._children.submit(fetched.data, self._limits, self._timeout)
+        running = self._children.submit(
+            fetched.recording.path, self._limits, self._timeout
+        )
         running.add_done_callback(
-            lambda done: answer.set_result(self._ended(fetched.item, done))
+            lambda done: answer.set_result(self._ended(fetched, done))
         )
         return answer
 
@@ -80,7 +87,9 @@ class Extraction:
         """End the children at once."""
         self._children.close()
 
-    def _ended(self, item: WorkItem, done: Future[Extracted]) -> Measured | Outcome:
+    def _ended(self, fetched: Fetched, done: Future[Extracted]) -> Measured | Outcome:
+        item = fetched.item
+        fetched.recording.close()
         self._on_end(item.message_id)
         try:
             return Measured(item, done.result())

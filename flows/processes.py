@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
@@ -20,6 +21,10 @@ log = structlog.get_logger("earshot")
 
 _LOOK_AGAIN_SECONDS = 0.1
 _LAST_PORT = 65_535
+#: Seconds within which a replacement that ends could not start.
+_NEW_SECONDS = 30.0
+#: Seconds between two tries to replace a worker, at most.
+_WAIT_MAX_SECONDS = 30.0
 
 
 def run_one(*, debug: bool = False) -> None:
@@ -32,11 +37,21 @@ def run_one(*, debug: bool = False) -> None:
         worker.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Replacement:
+    """When a worker is started in another's place, after so many vain tries."""
+
+    at: float
+    tries: int
+
+
 class Workers:
     """Worker processes; each has the next port for its metrics.
 
-    One that something outside has killed is replaced. One that ends with an error
-    has said why, and the others drain. Should the parent die, they drain too.
+    One that something outside has killed is replaced, and tried again where the
+    replacement cannot start, since what it needs may be out of reach for a while. One
+    that ends with an error otherwise has said why, and the others drain. Should the
+    parent die, they drain too.
     """
 
     def __init__(self, count: int) -> None:
@@ -45,34 +60,56 @@ class Workers:
         self._context = multiprocessing.get_context("spawn")
         self._stopping = False
         self._running: dict[int, SpawnProcess] = {}
+        self._replacements: dict[int, _Replacement] = {}
         for index in range(count):
-            self._running[index] = self._start(index)
+            self._start(index)
 
     def run(self) -> int:
         """Wait until all have ended and return the highest exit code."""
         worst = 0
-        while self._running:
+        while self._running or self._replacements:
             time.sleep(_LOOK_AGAIN_SECONDS)
+            self._start_what_is_due()
             for index, process in list(self._running.items()):
                 if process.exitcode is not None:
                     worst = max(worst, self._ended(index, process.exitcode))
         return worst
 
-    def _start(self, index: int) -> SpawnProcess:
+    def _start(self, index: int) -> None:
         process = self._context.Process(target=work, args=(index,))
         process.start()
-        return process
+        self._running[index] = process
+
+    def _start_what_is_due(self) -> None:
+        for index, replacement in list(self._replacements.items()):
+            if self._stopping:
+                del self._replacements[index]
+            elif index not in self._running and replacement.at <= time.monotonic():
+                self._start(index)
 
     def _ended(self, index: int, code: int) -> int:
-        if code < 0 and not self._stopping:
-            log.error("worker_replaced", worker=index, signal=-code)
-            self._running[index] = self._start(index)
-            return 0
         del self._running[index]
-        if code > 0 and not self._stopping:
-            log.error("worker_failed", worker=index, exit_code=code)
-            self._stop(signal.SIGTERM)
-        return max(0, code)
+        if self._stopping or not code:
+            self._replacements.pop(index, None)
+            return max(0, code)
+        if code < 0 or self._is_new(index):
+            log.error("worker_replaced", worker=index, exit_code=code)
+            self._replacements[index] = self._next(index)
+            return 0
+        log.error("worker_failed", worker=index, exit_code=code)
+        self._stop(signal.SIGTERM)
+        return code
+
+    def _is_new(self, index: int) -> bool:
+        """Tell whether a worker is a replacement that has just been started."""
+        last = self._replacements.get(index)
+        return last is not None and time.monotonic() < last.at + _NEW_SECONDS
+
+    def _next(self, index: int) -> _Replacement:
+        """Return the next replacement: at once, or later the more tries went wrong."""
+        tries = self._replacements[index].tries + 1 if self._is_new(index) else 0
+        wait = min(_WAIT_MAX_SECONDS, 2.0**tries) if tries else 0
+        return _Replacement(time.monotonic() + wait, tries)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop(number)

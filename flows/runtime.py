@@ -184,12 +184,14 @@ class Worker:
             budget=budget,
             patience=settings.retry_backoff_max_seconds,
             stopping=lambda: self.consumer.stopping,
+            on_failure=self.consumer.fail,
         )
         extraction = Extraction(
             settings.inference_processes,
             settings.inference_timeout_seconds,
             settings.audio_limits(),
             on_end=budget.release,
+            on_failure=self.consumer.fail,
         )
         triaging = ThreadPoolExecutor(TRIAGE_THREADS, "triage")
         for closing in (extraction.close, downloader.close, downloads.close):

@@ -48,7 +48,21 @@ def configure_logging(level: str, style: str | None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+class _Libraries(logging.Handler):
+    """Other libraries' log lines, in our form: they may hold signed URLs too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        log.log(
+            record.levelno,
+            "library_message",
+            library=record.name,
+            message=record.getMessage(),
+            **({"error": str(error)} if error else {}),
+        )
 
 
 def _json(event: MutableMapping[str, Any], **_: Any) -> str:

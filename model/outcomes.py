@@ -37,6 +37,7 @@ class Kind(StrEnum):
     """What to do about a failure."""
 
     TRANSIENT = "transient"  # comes back with a backoff
+    LATER = "later"  # where it comes from is down: comes back after the longest backoff
     PERMANENT = "permanent"  # can never succeed: to the quarantine
 
 

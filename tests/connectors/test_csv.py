@@ -41,6 +41,16 @@ def test_cells_with_commas_quotes_and_line_ends_come_back(tmp_path: Path) -> Non
     assert rows(path) == [HEADER, odd, ["2", "e"]]
 
 
+@pytest.mark.parametrize("cell", ["a\rb", "x\r=1+1", "\r", 'a"\r'])
+def test_a_carriage_return_ends_no_row_and_starts_no_formula(
+    tmp_path: Path, cell: str
+) -> None:
+    path = tmp_path / "a.csv"
+    write(path, ["1", cell], ["2", "e"])
+    assert rows(path) == [HEADER, ["1", cell], ["2", "e"]]
+    assert path.read_bytes().count(b"\n") == 3
+
+
 @pytest.mark.parametrize("torn", ["3", "3,c", '3,"c\nd', '3,"c\n"'])
 def test_a_last_row_that_a_crash_tore_is_cut_away(tmp_path: Path, torn: str) -> None:
     path = tmp_path / "a.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 from collections.abc import Iterator
@@ -44,11 +45,17 @@ def downloader(
         made.close()
 
 
+def fetched(made: Downloader, url: str) -> bytes:
+    into = io.BytesIO()
+    made.fetch(url, into)
+    return into.getvalue()
+
+
 def fails(
     url: str, kind: type[Exception], words: str, **limits: object
 ) -> pytest.ExceptionInfo[Exception]:
     with downloader(**limits) as made, pytest.raises(kind, match=words) as caught:  # type: ignore[arg-type]
-        made.fetch(url)
+        fetched(made, url)
     assert "\n" not in str(caught.value)
     return caught
 
@@ -57,7 +64,7 @@ def test_a_recording_is_fetched_byte_by_byte_the_same(audio_host: AudioHost) -> 
     body = bytes(range(256)) * 5000
     url = audio_host.serve("/a.wav", Response(body))
     with downloader(max_bytes=len(body)) as made:
-        assert made.fetch(url) == body
+        assert fetched(made, url) == body
 
 
 def test_a_body_sent_in_chunks_is_fetched_whole(audio_host: AudioHost) -> None:
@@ -66,7 +73,7 @@ def test_a_body_sent_in_chunks_is_fetched_whole(audio_host: AudioHost) -> None:
         "/a.wav", Response(chunks, headers={"Transfer-Encoding": "chunked"})
     )
     with downloader() as made:
-        assert made.fetch(url) == b"RIFFabc"
+        assert fetched(made, url) == b"RIFFabc"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
@@ -97,7 +104,7 @@ def test_what_goes_well_at_the_second_try_is_fetched(
 ) -> None:
     url = audio_host.serve("/a.wav", bad, Response(b"RIFF"))
     with downloader(retries=1) as made:
-        assert made.fetch(url) == b"RIFF"
+        assert fetched(made, url) == b"RIFF"
 
 
 def test_a_body_shorter_than_its_length_is_transient(audio_host: AudioHost) -> None:
@@ -171,7 +178,7 @@ def test_a_redirect_to_a_private_host_is_refused(audio_host: AudioHost) -> None:
 def test_a_redirect_to_an_allowed_host_is_followed(audio_host: AudioHost) -> None:
     url = audio_host.redirect("/b.wav", audio_host.serve("/a.wav", Response(b"RIFF")))
     with downloader() as made:
-        assert made.fetch(url) == b"RIFF"
+        assert fetched(made, url) == b"RIFF"
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://h/a", "gopher://h"])
@@ -179,6 +186,19 @@ def test_a_redirect_to_another_scheme_is_refused(
     audio_host: AudioHost, location: str
 ) -> None:
     fails(audio_host.redirect("/b.wav", location), PermanentDownload, "InvalidSchema")
+
+
+def test_the_body_of_a_redirect_is_not_read(audio_host: AudioHost) -> None:
+    target = audio_host.serve("/a.wav", Response(b"RIFF"))
+    drip = Response(
+        b"x" * 1000,
+        status=302,
+        headers={"Location": target},
+        seconds_between_bytes=0.1,
+    )
+    url = audio_host.serve("/b.wav", drip)
+    with downloader(max_bytes=100) as made:
+        assert fetched(made, url) == b"RIFF"
 
 
 def test_redirects_in_a_circle_are_permanent(audio_host: AudioHost) -> None:
@@ -209,7 +229,7 @@ def test_an_object_is_fetched_from_s3(
     key = "a folder/ü%20?.wav"
     s3.put_object(Bucket=bucket, Key=key, Body=b"RIFF")
     with downloader() as made:
-        assert made.fetch(f"s3://{bucket}/{key}") == b"RIFF"
+        assert fetched(made, f"s3://{bucket}/{key}") == b"RIFF"
 
 
 def test_an_object_that_is_not_there_is_permanent(

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.download_errors import HostDown
 from connectors.errors import Unavailable
-from flows.audio_hosts import FAILURES, LATELY_SECONDS, PROBE_SECONDS, AudioHosts
+from flows.audio_hosts import FAILURES, LATELY_SECONDS, PROBE_MAX_SECONDS, AudioHosts
 from flows.circuit import WAIT_MAX_SECONDS, Circuit
 from flows.dependencies import Dependencies
 from tests.connectors.fake_sqs import Clock
@@ -121,16 +121,15 @@ def raise_next(faults: list[Exception]) -> None:
 
 
 def take_down(hosts: AudioHosts, name: str) -> None:
-    hosts.answered(name)
     for _ in range(FAILURES):
         hosts.failed(name, DOWN)
 
 
-def test_a_host_that_has_never_answered_is_no_outage() -> None:
-    hosts = AudioHosts()
-    for _ in range(20):
-        hosts.failed("never", DOWN)
-    assert not hosts.down
+def test_a_host_that_is_down_before_it_ever_answered_is_an_outage_too() -> None:
+    hosts = AudioHosts(Clock())
+    take_down(hosts, "a")
+    assert hosts.outage
+    assert not hosts.has_answered("a")
 
 
 def test_the_only_host_that_is_down_is_an_outage() -> None:
@@ -141,6 +140,17 @@ def test_the_only_host_that_is_down_is_an_outage() -> None:
     assert not hosts.is_down_alone("a")
 
 
+def test_a_host_that_never_answered_is_down_alone_beside_one_that_did_lately() -> None:
+    clock = Clock()
+    hosts = AudioHosts(clock)
+    hosts.answered("b")
+    clock.pass_(1)
+    take_down(hosts, "a")
+    assert state(hosts) == (False, True)
+    clock.pass_(LATELY_SECONDS)
+    assert state(hosts) == (True, False)
+
+
 def state(hosts: AudioHosts) -> tuple[bool, bool]:
     return hosts.outage, hosts.is_down_alone("a")
 
@@ -148,6 +158,7 @@ def state(hosts: AudioHosts) -> tuple[bool, bool]:
 def test_a_host_that_is_down_beside_one_that_answers_is_down_alone() -> None:
     clock = Clock()
     hosts = AudioHosts(clock)
+    hosts.answered("a")
     take_down(hosts, "a")
     assert state(hosts) == (True, False)
     clock.pass_(1)
@@ -181,10 +192,11 @@ def test_in_an_outage_one_batch_is_received_now_and_then() -> None:
     assert not hosts.forbid_receiving()
     take_down(hosts, "a")
     allowed = 0
-    for _ in range(10 * int(PROBE_SECONDS)):
+    for _ in range(10 * int(PROBE_MAX_SECONDS)):
         clock.pass_(1)
         allowed += not hosts.forbid_receiving()
-    assert allowed == 10
+    # After 2, 6, 14, 30 seconds, and every 30 from then on.
+    assert allowed == 4 + 9
 
 
 def test_any_number_of_hosts_takes_no_more_memory_than_that_of_a_thousand() -> None:

@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
 import flows.children
+from connectors.memory import MemoryFile
 from flows.budget import ByteBudget
 from flows.child import MEMORY_BYTES, Extracted, extract_features
 from flows.downloads import Fetched
@@ -30,8 +32,9 @@ GOOD = recordings.tone(0.3)
 TIMEOUT = 2.0
 
 
-def obey(data: bytes, limits: AudioLimits, cpu_seconds: float) -> Extracted:
+def obey(path: str, limits: AudioLimits, cpu_seconds: float) -> Extracted:
     """Do in the child what the recording says, as a codec with a defect would."""
+    data, good = Path(path).read_bytes(), MemoryFile(GOOD)
     if data == b"crash":
         ctypes.string_at(0)
     if data == b"hang":
@@ -41,12 +44,12 @@ def obey(data: bytes, limits: AudioLimits, cpu_seconds: float) -> Extracted:
     if data == b"exit":
         os._exit(3)
     if data == b"burn":
-        extract_features(GOOD, limits, 1)
+        extract_features(good.path, limits, 1)
         while True:
             pass
     if data == b"interrupt":
         os.kill(os.getpid(), signal.SIGINT)
-    return extract_features(GOOD, limits, cpu_seconds)
+    return extract_features(good.path, limits, cpu_seconds)
 
 
 @contextmanager
@@ -59,7 +62,7 @@ def extraction(timeout: float = TIMEOUT) -> Iterator[Extraction]:
 
 
 def end(made: Extraction, data: bytes) -> Measured | Outcome:
-    return made.submit(Fetched(item("m"), data)).result(60)
+    return made.submit(Fetched(item("m"), MemoryFile(data))).result(60)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ def test_a_recording_that_ruins_its_child_costs_that_recording_only(
 ) -> None:
     with extraction() as made:
         futures = [
-            made.submit(Fetched(item(str(n)), one))
+            made.submit(Fetched(item(str(n)), MemoryFile(one)))
             for n, one in enumerate([GOOD, data, GOOD])
         ]
         before, ruined, after = (future.result(60) for future in futures)

@@ -124,10 +124,11 @@ class Rig:
     def _measure(self, fetched: Fetched) -> Future[Measured | Outcome]:
         def measure() -> Measured | Outcome:
             try:
-                extracted = extract_features(fetched.data, AudioLimits())
+                extracted = extract_features(fetched.recording.path, AudioLimits())
             except AudioError as error:
                 return failed(fetched.item, error)
             finally:
+                fetched.recording.close()
                 self.budget.release(fetched.item.message_id)
             return Measured(fetched.item, extracted)
 

@@ -284,3 +284,27 @@ def test_the_workers_of_a_parent_that_is_killed_drain_and_end(
         process.wait()
         gone, alive = psutil.wait_procs(children, timeout=15)
         assert not alive
+
+
+def test_a_worker_that_is_killed_in_an_outage_is_replaced_after_it(
+    pipeline: Pipeline, services: LocalServices
+) -> None:
+    arguments = ("run_flow.py", "worker", "--processes", "2")
+    with pipeline.worker(*arguments, **FOR_EVER) as process:
+        eventually(lambda: len(process.events("worker_started")) == 2)
+        services.stop("mongo")
+        try:
+            workers_of(process)[0].kill()
+            # The second says that a replacement could not start.
+            eventually(lambda: len(process.events("worker_replaced")) == 2)
+        finally:
+            services.start("mongo")
+        eventually(lambda: len(process.events("worker_started")) == 3)
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0, process.stderr
+
+
+def workers_of(process: WorkerProcess) -> list[psutil.Process]:
+    """Return the workers that a parent has started."""
+    children = psutil.Process(process.pid).children()
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]

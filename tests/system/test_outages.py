@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from collections import Counter
 from urllib.parse import urlsplit
 
 from connectors.local import LocalServices
@@ -95,8 +96,27 @@ def test_a_host_that_is_down_among_good_ones_costs_only_its_own_recordings(
         eventually(lambda: pipeline.left() == 12 and not held(pipeline))
         drain(process)
     assert {one["receive_count"] for one in pipeline.results()} == {1}
-    # It has never answered: that is its recordings' fault, and no outage.
-    assert not process.events("audio_host_down")
+
+
+def test_a_worker_that_starts_while_the_audio_host_is_down_uses_no_receives_up(
+    pipeline: Pipeline, audio_host: AudioHost
+) -> None:
+    wav = recordings.tone(0.3)
+    with Proxy(audio_host.port) as proxy:
+        proxy.fault(Fault.REFUSE)
+        for number in range(40):
+            audio_host.serve(f"/{number}", Response(wav))
+            pipeline.add(f"http://127.0.0.1:{proxy.port}/{number}")
+        with pipeline.worker(**FOR_EVER, **NARROW, **SOON) as process:
+            eventually(lambda: process.events("audio_host_down"))
+            time.sleep(3)
+            assert process_received(pipeline) >= 40 - 16 - 4
+            proxy.fault(Fault.NONE)
+            eventually(lambda: pipeline.left() == 0)
+            drain(process)
+    assert_each_has_one_result(pipeline)
+    counts = Counter(one["receive_count"] for one in pipeline.results())
+    assert counts.keys() <= {1, 2} and counts[2] <= 5
 
 
 def held(pipeline: Pipeline) -> bool:

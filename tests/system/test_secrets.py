@@ -29,6 +29,7 @@ def test_no_secret_is_read_and_no_line_is_forged_in_what_a_worker_writes(
         "broken": Response(status=500),
         "reset": Response(reset=True),
         "page": Response(b"<html>"),
+        "header": Response(recordings.tone(), headers={"no colon here\r\nA": "b"}),
     }
     for name, response in responses.items():
         path = f"/{name}.wav?{SIGNED}"
@@ -49,6 +50,7 @@ def test_no_secret_is_read_and_no_line_is_forged_in_what_a_worker_writes(
 
     assert process.exit_code == 0, process.stderr
     assert len(pipeline.results()) == 1
+    assert "Failed to parse headers" in process.stderr
     rows = (pipeline.folder / "results.csv").read_text()
     lines = (pipeline.folder / "quarantine.jsonl").read_bytes().splitlines()
     reasons = " ".join(orjson.loads(line)["reason"] for line in lines)

@@ -1,0 +1,39 @@
+"""Bytes held outside this process's heap, which its children can read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import IO
+
+
+class MemoryFile:
+    """A file without a name, gone with the process that made it, however it ends.
+
+    It lies in memory (memfd_create(2)), never on a disk and not within the bounds of
+    ``/dev/shm``. Its bytes go back to the system as soon as it is closed, where those
+    of a heap may not.
+
+    Attributes
+    ----------
+    file
+        Takes the bytes.
+    path
+        Where this process and its children can open it.
+    """
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.file, self.path = _anonymous()
+        self.file.write(data)
+
+    def close(self) -> None:
+        """Give the bytes up."""
+        self.file.close()
+
+
+def _anonymous() -> tuple[IO[bytes], str]:
+    if not hasattr(os, "memfd_create"):
+        named = tempfile.NamedTemporaryFile(buffering=0)
+        return named, named.name
+    file = os.fdopen(os.memfd_create("recording"), "wb", buffering=0)
+    return file, f"/proc/{os.getpid()}/fd/{file.fileno()}"
