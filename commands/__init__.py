@@ -1,6 +1,16 @@
 """The command line: a file for each group, each command a thin face of what it runs."""
 
-from commands import demo, discover, model, worker
+from commands import check, demo, discover, model, queues, results, topology, worker
 from commands.app import run
 
-__all__ = ["demo", "discover", "model", "run", "worker"]
+__all__ = [
+    "check",
+    "demo",
+    "discover",
+    "model",
+    "queues",
+    "results",
+    "run",
+    "topology",
+    "worker",
+]

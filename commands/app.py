@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -18,6 +19,7 @@ from model.detector import ModelError
 app = typer.Typer(
     name="run_flow.py",
     help="Earshot finds the oral-reading recordings that cannot be used.",
+    epilog="Example: python run_flow.py demo",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -25,12 +27,20 @@ app = typer.Typer(
 )
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only count what would be sent.")
+]
+Rate = Annotated[
+    float | None, typer.Option(min=0.01, help="Messages a second at most.")
+]
 
 
 class CommandFailed(Exception):
     """A command could not do what it was asked; its text says why in one line."""
 
 
+#: The exit code of what was ended by Ctrl-C: 128 and the signal's number.
+INTERRUPTED = 130
 #: Errors that say all there is to say in one line.
 _EXPECTED = (CommandFailed, Unavailable, Misconfigured, QueueGone, ModelError)
 
@@ -42,12 +52,17 @@ def run(arguments: list[str]) -> NoReturn:
     except TyperException as error:
         _end(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _end("interrupted", 130)
+        _end("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except Exception as error:
         if "--debug" in arguments:
             raise
         expected = isinstance(error, _EXPECTED)
         _end(str(error) if expected else _unexpected(error), 1)
+    if code == INTERRUPTED:  # what typer makes of Ctrl-C
+        _end("interrupted", INTERRUPTED)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
@@ -56,5 +71,8 @@ def _unexpected(error: Exception) -> str:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    print("earshot: " + " ".join(message.split()), file=sys.stderr)
+    if message.startswith("Usage:"):  # the help that stands for a missing command
+        print(message, file=sys.stderr)
+    else:
+        print("earshot: " + " ".join(message.split()), file=sys.stderr)
     raise SystemExit(code)

@@ -27,15 +27,20 @@ def score(
     """Score audio files: one JSON line a file."""
     from flows.start import load_local_settings
     from model.detector import load_model
+    from model.recordings import AUDIO_SUFFIXES
     from model.training import score_files
 
     settings = load_local_settings(model_path=model)
     loaded = load_model(settings.model_path)
-    failed = False
+    faults: list[bool] = []
     for line in score_files(paths, loaded, settings.audio_limits()):
-        failed = failed or line["error"] is not None
+        faults.append(line["error"] is not None)
         _print(line)
-    if failed:
+    if not faults:
+        folders = ", ".join(map(str, paths))
+        suffixes = " ".join(sorted(AUDIO_SUFFIXES))
+        raise CommandFailed(f"{folders}: no audio files, expected {suffixes}")
+    if any(faults):
         raise typer.Exit(1)
 
 

@@ -11,16 +11,20 @@ import pymongo
 from bson import ObjectId
 from pymongo import MongoClient, ReplaceOne
 from pymongo.collection import Collection
-from pymongo.errors import PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from connectors import mongo_history
+from connectors import mongo_writing as writing
 from connectors.errors import Unavailable
 from connectors.mongo_fields import FieldNames
 from model.records import MONGO_RECORD_TYPES, source_text
 
 #: Seconds for one operation, its retries by the driver included.
 OPERATION_SECONDS = 10.0
+#: Times that a result is read and written anew because another was written between.
+SUPERSEDE_TRIES = 5
 _OBJECT_ID_DIGITS = 24
 _MAX_INT64 = 2**63 - 1
 
@@ -68,6 +72,15 @@ class Database:
         with translated():
             self._database.command("ping")
 
+    def deployment(self) -> str:
+        """Return what answers: a replica set, shards or one server."""
+        with translated():
+            hello = self._database.command("hello")
+        if hello.get("msg") == "isdbgrid":
+            return "sharded"
+        name = hello.get("setName")
+        return f"replica set {name}" if name else "standalone"
+
     def collection(self, name: str) -> Collection[Document]:
         """Return a collection whose writes a majority of the replica set confirms."""
         return self._database.get_collection(
@@ -91,6 +104,14 @@ class Results:
             found = self._collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})
             return {document["_id"] for document in found}
 
+    def versions(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the model version of each result there is. Raises `Unavailable`."""
+        with translated():
+            found = self._collection.find(
+                {"_id": {"$in": list(ids)}}, {"model_version": 1}
+            )
+            return {one["_id"]: str(one.get("model_version")) for one in found}
+
     def recent_audio(self, count: int) -> list[str]:
         """Return the audio URLs of the newest results. Raises `Unavailable`."""
         with translated():
@@ -98,16 +119,63 @@ class Results:
             newest = found.sort("processed_at", pymongo.DESCENDING).limit(count)
             return [document["audio_s3_url"] for document in newest]
 
-    def upsert(self, documents: Sequence[Document]) -> None:
-        """Write results; returns when a majority has them. Raises `Unavailable`."""
-        if not documents:
-            return
+    def upsert(self, documents: Sequence[Document]) -> dict[str, str]:
+        """Write results; returns when a majority has them. Raises `Unavailable`.
+
+        Returns
+        -------
+        dict
+            Id to reason of the results that Mongo will never take.
+        """
+        return writing.each_that_can(documents, self._replace)
+
+    def supersede(self, documents: Sequence[Document]) -> dict[str, str]:
+        """Write results that keep what the ones in their place said, as ``history``.
+
+        As `upsert` otherwise.
+        """
+        return writing.each_that_can(documents, self._supersede_all)
+
+    def _replace(self, documents: Sequence[Document]) -> dict[str, str]:
         writes = [
-            ReplaceOne({"_id": document["_id"]}, document, upsert=True)
-            for document in documents
+            ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents
         ]
         with translated():
-            self._collection.bulk_write(writes, ordered=False)
+            try:
+                self._collection.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                return writing.refused(error, documents)
+        return {}
+
+    def _supersede_all(self, documents: Sequence[Document]) -> dict[str, str]:
+        left, refused = list(documents), dict[str, str]()
+        for _ in range(SUPERSEDE_TRIES):
+            left, never = self._supersede(left)
+            refused |= never
+            if not left:
+                return refused
+        raise Unavailable("mongo", "others write the same results all the time")
+
+    def _supersede(
+        self, documents: Sequence[Document]
+    ) -> tuple[list[Document], dict[str, str]]:
+        """Return the documents that another's writing was before, and the refused."""
+        names = dict.fromkeys((*mongo_history.KEPT, "history"), 1)
+        ids = [document["_id"] for document in documents]
+        with translated():
+            found = self._collection.find({"_id": {"$in": ids}}, names)
+            there = {one["_id"]: one for one in found}
+            writes = [
+                mongo_history.replacement(one, there.get(one["_id"]))
+                for one in documents
+            ]
+            try:
+                self._collection.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                late = mongo_history.raced(error)
+                refused = writing.refused(error, documents, without=late)
+                return [documents[index] for index in sorted(late)], refused
+        return [], {}
 
 
 class SourceDocuments:

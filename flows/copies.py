@@ -9,12 +9,16 @@ from dataclasses import replace
 from model.outcomes import Outcome, Status
 from model.records import WorkItem
 
+#: A record, and the model below which its result is to be replaced: a delivery that
+#: asks for that must not end as a copy of one that finds the old result good enough.
+_Key = tuple[str, str | None]
+
 
 class Copies:
     """The records under way in this process, each with its other deliveries."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[WorkItem]] = {}
+        self._waiting: dict[_Key, list[WorkItem]] = {}
         self._lock = threading.Lock()
 
     def admit(self, items: Sequence[WorkItem]) -> list[WorkItem]:
@@ -22,9 +26,9 @@ class Copies:
         admitted = []
         with self._lock:
             for item in items:
-                copies = self._waiting.get(item.result_document_id)
+                copies = self._waiting.get(_key(item))
                 if copies is None:
-                    self._waiting[item.result_document_id] = []
+                    self._waiting[_key(item)] = []
                     admitted.append(item)
                 else:
                     copies.append(item)
@@ -44,7 +48,11 @@ class Copies:
     def release(self, item: WorkItem) -> list[WorkItem]:
         """End an item without an outcome; return the copies that waited for it."""
         with self._lock:
-            return self._waiting.pop(item.result_document_id, [])
+            return self._waiting.pop(_key(item), [])
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+
+def _key(item: WorkItem) -> _Key:
+    return item.result_document_id, item.reprocess_below

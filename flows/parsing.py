@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connectors.sqs import Delivery
-from model.records import DiscoveryRecord, MalformedMessage, WorkItem
+from model.records import (
+    REPROCESS_ATTRIBUTE,
+    DiscoveryRecord,
+    MalformedMessage,
+    WorkItem,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,11 @@ def parse(delivery: Delivery) -> WorkItem | Malformed:
         record = DiscoveryRecord.from_message(delivery.body)
     except MalformedMessage as error:
         return Malformed(delivery, str(error))
+    mark = delivery.attributes.get(REPROCESS_ATTRIBUTE, {})
     return WorkItem.of(
-        record, delivery.message_id, delivery.receive_count, origin=delivery
+        record,
+        delivery.message_id,
+        delivery.receive_count,
+        origin=delivery,
+        reprocess_below=mark.get("StringValue") or None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -87,9 +87,14 @@ def output_file(value: Path) -> Path:
     return value
 
 
-def upper(value: object) -> object:
-    """Return a text in capitals. Raises `ValueError`."""
-    return value.upper() if isinstance(value, str) else value
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+def in_capitals(value: object) -> object:
+    """Return a log level as it is named, whatever its case; all else as it is."""
+    if isinstance(value, str) and value.upper() in get_args(LogLevel):
+        return value.upper()
+    return value
 
 
 def real_day(value: object) -> object:

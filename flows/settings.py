@@ -23,6 +23,7 @@ from connectors.postgres_columns import COLUMNS
 from flows.names import names_of
 from flows.setting_types import (
     Count,
+    LogLevel,
     OutputFile,
     QueueUrl,
     Seconds,
@@ -30,12 +31,12 @@ from flows.setting_types import (
     database_name,
     existing_file,
     host_names,
+    in_capitals,
     mongo_connection,
     postgres_connection,
     push_url,
     real_day,
     topic_arn,
-    upper,
 )
 from model.audio import AudioLimits
 from model.redaction import redact
@@ -83,9 +84,7 @@ class LocalSettings(BaseSettings):
     audio_max_bytes: Count = 64 * 1024 * 1024
     audio_max_seconds: Seconds = 600
     model_path: Annotated[Path | None, AfterValidator(existing_file)] = None
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)
-    ] = "INFO"
+    log_level: Annotated[LogLevel, BeforeValidator(in_capitals)] = "INFO"
     log_format: Literal["console", "json"] | None = None
 
     @classmethod

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-import orjson
 import structlog
 
-from connectors.announce import Announcement, Announcer
-from connectors.csv import CsvFile, neutralised
+from connectors.announce import Announcer
+from connectors.csv import CsvFile
 from connectors.mongo import Results
 from connectors.quarantine import Quarantine, Quarantined
+from flows.announcements import announcement
 from flows.copies import Copies
 from flows.dependencies import Dependencies
 from flows.downloads import Withdrawn
 from flows.failures import (
+    Backoff,
+    ResultRefused,
+    delay_of,
+    failed,
     is_permanent,
     log_failure,
     log_malformed,
@@ -31,8 +35,9 @@ from flows.failures import (
     unparsed,
 )
 from flows.parsing import Malformed
+from flows.rows import row_of
 from flows.telemetry import Tally
-from model.outcomes import NUMERIC_COLUMNS, Outcome, Status
+from model.outcomes import Outcome, Status
 
 log = structlog.get_logger("earshot")
 
@@ -84,7 +89,7 @@ class Settle:
         malformed: Quarantine,
         permanent: Quarantine | None,
         announcer: Announcer | None,
-        backoff: Callable[[int], float],
+        backoff: Backoff,
         copies: Copies,
         dependencies: Dependencies,
         tally: Tally,
@@ -146,7 +151,8 @@ class Settle:
         """Settle ends; returns when all is written and SQS was told."""
         began = time.monotonic()
         judged = [end for end in ends if isinstance(end, Outcome)]
-        self._store([one for one in judged if one.status is Status.COMPLETED])
+        refused = self._store([one for one in judged if one.status is Status.COMPLETED])
+        judged = [refused.get(one.item.message_id, one) for one in judged]
         # Not before: a copy that comes until now finds its record under way, and one
         # that comes from now on finds the result.
         outcomes = [one for end in judged for one in self._copies.resolve(end)]
@@ -158,19 +164,28 @@ class Settle:
             seconds = round(time.monotonic() - began, 4)
             log.info("batch_processed", items=len(outcomes), seconds=seconds)
 
-    def _store(self, completed: Sequence[Outcome]) -> None:
+    def _store(self, completed: Sequence[Outcome]) -> dict[str, Outcome]:
+        """Store results; return those that are refused as failures, by message id."""
         if not completed:
-            return
-        documents = [outcome.result_document() for outcome in completed]
-        self._wait(lambda: self._results.upsert(documents))
-        log.info("results_upserted", items=len(documents))
+            return {}
+        again = [o.result_document() for o in completed if o.item.reprocess_below]
+        first = [o.result_document() for o in completed if not o.item.reprocess_below]
+        never = self._wait(lambda: self._results.upsert(first))
+        never |= self._wait(lambda: self._results.supersede(again))
+        stored = [o for o in completed if o.item.result_document_id not in never]
+        log.info("results_upserted", items=len(stored), superseding=len(again))
         if self._announcer is not None:
-            announcer, told = self._announcer, [_announcement(o) for o in completed]
+            announcer, told = self._announcer, [announcement(o) for o in stored]
             self._wait(lambda: announcer.announce(told))
+        return {
+            one.item.message_id: failed(one.item, ResultRefused(reason))
+            for one in completed
+            if (reason := never.get(one.item.result_document_id)) is not None
+        }
 
     def _append(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes:
-            rows = [_row(outcome) for outcome in outcomes]
+            rows = [row_of(outcome) for outcome in outcomes]
             self._wait(lambda: self._csv.append(rows))
             log.info("results_csv_appended", items=len(rows))
 
@@ -178,18 +193,20 @@ class Settle:
         for outcome in outcomes:
             self._tally.count(outcome.status)
             self._traces[outcome.item.message_id] = outcome.item.record.trace_id
-        failed = [outcome for outcome in outcomes if outcome.failure]
-        kept = self._quarantine(failed)
+        failures = [outcome for outcome in outcomes if outcome.failure]
+        kept = self._quarantine(failures)
         done = [o.item.message_id for o in outcomes if not o.failure]
         self._acknowledgement.delete([*done, *kept])
-        for outcome in failed:
+        for outcome in failures:
             log_failure(outcome)
             if outcome.item.message_id not in kept:
-                self._come_back(outcome.item.message_id, outcome.item.receive_count)
+                self._acknowledgement.return_(
+                    [outcome.item.message_id], delay_of(outcome, self._backoff)
+                )
 
-    def _quarantine(self, failed: Sequence[Outcome]) -> set[str]:
+    def _quarantine(self, failures: Sequence[Outcome]) -> set[str]:
         """Return the ids of the items that the quarantine has now."""
-        never = [quarantined(outcome) for outcome in failed if is_permanent(outcome)]
+        never = [quarantined(outcome) for outcome in failures if is_permanent(outcome)]
         if self._permanent is None:
             return set()
         return self._keep(self._permanent, never)
@@ -202,11 +219,16 @@ class Settle:
         for one in malformed:
             log_malformed(one)
             self._tally.count("malformed")
+        # What cannot be begun is lost or returned: this frees the room that it takes.
+        if gone := [one.delivery.message_id for one in ends if one not in malformed]:
+            self._acknowledgement.return_(gone)
         kept = self._keep(self._malformed, [unparsed(one) for one in malformed])
         self._acknowledgement.delete(sorted(kept))
         for one in malformed:
             if one.delivery.message_id not in kept:
-                self._come_back(one.delivery.message_id, one.delivery.receive_count)
+                self._acknowledgement.return_(
+                    [one.delivery.message_id], self._backoff(one.delivery.receive_count)
+                )
 
     def _keep(self, place: Quarantine, messages: Sequence[Quarantined]) -> set[str]:
         if not messages:
@@ -214,33 +236,8 @@ class Settle:
         refused = self._wait(lambda: place.put(messages))
         return {one.delivery.message_id for one in messages} - refused
 
-    def _come_back(self, message_id: str, receive_count: int) -> None:
-        self._acknowledgement.return_([message_id], self._backoff(receive_count))
-
     def _withdraw(self, withdrawn: Sequence[Withdrawn]) -> None:
         for one in withdrawn:
             copies = self._copies.release(one.item)
             ids = [item.message_id for item in (one.item, *copies)]
             self._acknowledgement.return_(ids)
-
-
-def _row(outcome: Outcome) -> list[str]:
-    return [_cell(name, value) for name, value in outcome.csv_cells().items()]
-
-
-def _cell(name: str, value: str | None) -> str:
-    if value is None:
-        return ""
-    return value if name in NUMERIC_COLUMNS else neutralised(value)
-
-
-def _announcement(outcome: Outcome) -> Announcement:
-    document = outcome.result_document()
-    names = {
-        "is_anomaly": "true" if document["is_anomaly"] else "false",
-        "subject_name": document["subject_name"],
-        "udise": document["udise"] or "",
-        "test_date": document["test_date"],
-    }
-    body = orjson.dumps(document, option=orjson.OPT_UTC_Z).decode()
-    return Announcement(body, outcome.item.result_document_id, names)

@@ -18,7 +18,7 @@ from model.detector import ModelError
 
 _S = TypeVar("_S", bound=LocalSettings)
 #: bytewax's own web server: it is on for any value, also 0, on every interface.
-_BYTEWAX_API = "BYTEWAX_DATAFLOW_API_ENABLED"
+BYTEWAX_API = "BYTEWAX_DATAFLOW_API_ENABLED"
 
 
 def start_worker(*, debug: bool = False) -> Worker:
@@ -73,10 +73,10 @@ def fail(*lines: str, code: int) -> NoReturn:
 
 def refuse_bytewax_server() -> None:
     """End the process with 2 where bytewax would open its own web server."""
-    if _BYTEWAX_API in os.environ:
-        value = os.environ[_BYTEWAX_API]
+    if BYTEWAX_API in os.environ:
+        value = os.environ[BYTEWAX_API]
         fail(
-            f"{_BYTEWAX_API}={value!r}: expected unset: any value, also 0, opens "
+            f"{BYTEWAX_API}={value!r}: expected unset: any value, also 0, opens "
             "bytewax's web server on every interface",
             code=2,
         )

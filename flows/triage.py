@@ -15,6 +15,7 @@ from flows.dependencies import Dependencies
 from flows.failures import UnknownSource, failed
 from model.outcomes import Outcome, Status
 from model.records import DiscoveryRecord, WorkItem, source_text
+from model.versions import is_older
 
 log = structlog.get_logger("earshot")
 
@@ -108,11 +109,11 @@ class Triage:
         """
         items = self._copies.admit(items)
         existing = self._existing(items)
-        left = [item for item in items if item.result_document_id not in existing]
+        left = [item for item in items if item.message_id not in existing]
         ended = [
             Outcome(item, Status.SKIPPED_EXISTING)
             for item in items
-            if item.result_document_id in existing
+            if item.message_id in existing
         ]
         ended += [self._unknown(i) for i in left if not self._source_of(i)]
         left = [item for item in left if self._source_of(item)]
@@ -127,12 +128,34 @@ class Triage:
         return [*kept, *ended]
 
     def _existing(self, items: Sequence[WorkItem]) -> set[str]:
+        """Return the message ids of the items whose record has its result."""
         ids = [item.result_document_id for item in items]
+
+        def ask() -> set[str]:
+            there = self._results.existing(ids)
+            found = [item for item in items if item.result_document_id in there]
+            return {item.message_id for item in found} - self._outdated(found)
+
         return _timed(
             "existing_results_checked",
             len(items),
-            lambda: self._dependencies.call(lambda: self._results.existing(ids)),
+            lambda: self._dependencies.call(ask),
         )
+
+    def _outdated(self, items: Sequence[WorkItem]) -> set[str]:
+        """Return the message ids of the items whose result is to be replaced."""
+        marks = {item.message_id: item.reprocess_below or "" for item in items}
+        marked = [item for item in items if marks[item.message_id]]
+        if not marked:
+            return set()
+        versions = self._results.versions(item.result_document_id for item in marked)
+        return {
+            item.message_id
+            for item in marked
+            if is_older(
+                versions.get(item.result_document_id, ""), marks[item.message_id]
+            )
+        }
 
     def _eligible(self, items: Sequence[WorkItem]) -> set[str]:
         def ask() -> set[str]:

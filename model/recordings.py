@@ -20,7 +20,15 @@ class ManifestError(Exception):
 
 
 def audio_files(directory: Path) -> list[Path]:
-    """List the audio files below `directory`, sorted."""
+    """List the audio files below `directory`, sorted.
+
+    Raises
+    ------
+    NotADirectoryError
+        When there is no such folder.
+    """
+    if not directory.is_dir():
+        raise NotADirectoryError(f"{directory}: no such folder")
     return sorted(
         path
         for path in directory.rglob("*")

@@ -31,6 +31,9 @@ MONGO_RECORD_TYPES = ("teacher_record", "admin_record")
 #: Above this a JSON number read as a double is no longer the number that was written.
 MAX_EXACT_NUMBER = 2**53
 _SHOWN_CHARACTERS = 60
+#: The message attribute that asks for a new result, and its value for a version: a
+#: result by an older model does not count as there.
+REPROCESS_ATTRIBUTE = "reprocess_below"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -203,6 +206,8 @@ class WorkItem:
         How often SQS has delivered this message, this delivery included.
     origin
         The delivery as it was received, to copy from; nothing here looks into it.
+    reprocess_below
+        A model's version: a result by an older model is to be replaced by a new one.
     """
 
     record: DiscoveryRecord
@@ -211,6 +216,7 @@ class WorkItem:
     message_id: str
     receive_count: int
     origin: Any = field(default=None, repr=False, compare=False)
+    reprocess_below: str | None = None
 
     @classmethod
     def of(
@@ -219,8 +225,11 @@ class WorkItem:
         message_id: str,
         receive_count: int,
         origin: object = None,
+        reprocess_below: str | None = None,
     ) -> WorkItem:
         """Return the work item of a record that was delivered in a message."""
         key = dedupe_key(record)
         identity = result_document_id(key)
-        return cls(record, key, identity, message_id, receive_count, origin)
+        return cls(
+            record, key, identity, message_id, receive_count, origin, reprocess_below
+        )

@@ -26,6 +26,7 @@ HOMES = {
         "flows/runtime.py",
         "flows/start.py",
         "flows/processes.py",
+        "flows/steering/topology.py",
         "run_flow.py",
         "commands/",
     },

@@ -15,7 +15,17 @@ import pytest
 from tests import recordings
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["demo", "discover", "evaluate", "score", "train", "worker"]
+COMMANDS = [
+    *("check", "demo", "discover", "dlq", "evaluate", "quarantine", "queue"),
+    *("reprocess", "results", "score", "topology", "train", "worker"),
+]
+#: The commands of those that are groups.
+INNER = [
+    *("dlq list", "dlq redrive", "dlq show", "queue peek", "queue stats"),
+    *("quarantine list", "quarantine redrive", "quarantine show"),
+]
+#: What says that a look is not free.
+LOOKS = [command for command in INNER if command != "queue stats"]
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -30,12 +40,19 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + INNER)
 def test_each_command_explains_itself_with_an_example(command: str) -> None:
-    ended = run(command, "--help")
+    ended = run(*command.split(), "--help")
     assert ended.returncode == 0
     assert f"Example: python run_flow.py {command}" in " ".join(ended.stdout.split())
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("command", LOOKS)
+def test_a_look_says_that_it_raises_the_receive_count(command: str) -> None:
+    text = " ".join(run(*command.split(), "--help").stdout.split())
+    assert "its receive count (ApproximateReceiveCount) rises by one" in text
+    assert "given back at once at the end, also on Ctrl-C" in text
 
 
 def test_the_help_lists_every_command() -> None:
@@ -62,6 +79,14 @@ def test_each_command_is_in_the_readme(command: str) -> None:
         ("evaluate", "--labels", "a.csv"),
         ("discover", "--mode", "sometimes"),
         ("score", "--model", "none.joblib", "a.wav"),
+        ("topology", "--flow", "another"),
+        ("topology", "--format", "svg"),
+        ("queue", "no-such-command"),
+        ("queue", "peek", "--count", "101"),
+        ("dlq", "show"),
+        ("dlq", "redrive", "--rate", "0"),
+        ("reprocess", "--test-date", "2026-02-23"),
+        ("results", "--test-date", "2026-02-23", "--format", "parquet"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_one_line(arguments: tuple[str, ...]) -> None:
@@ -70,6 +95,21 @@ def test_wrong_usage_ends_with_2_and_one_line(arguments: tuple[str, ...]) -> Non
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
     assert line.startswith("earshot: ")
+
+
+@pytest.mark.parametrize("arguments", [(), ("queue",)])
+def test_a_missing_command_shows_the_help_and_ends_with_2(
+    arguments: tuple[str, ...],
+) -> None:
+    ended = run(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "\nCommands:\n" in ended.stderr and "Example: " in ended.stderr
+
+
+def test_a_folder_without_audio_is_an_error(tmp_path: Path) -> None:
+    ended = run("score", tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"{tmp_path}: no audio files, expected" in ended.stderr
 
 
 def test_files_and_folders_are_scored_one_json_line_each(tmp_path: Path) -> None:
@@ -190,6 +230,7 @@ def test_a_model_is_evaluated_with_figures_per_kind_and_a_page(
     ("arguments", "words"),
     [
         (("train", "--audio", "EMPTY", "--output", "m.joblib"), "recordings"),
+        (("train", "--audio", "none", "--output", "m.joblib"), "none: no such folder"),
         (("train", "--manifest", "none.csv", "--output", "m.joblib"), "none.csv"),
         (("evaluate", "--labels", "none.csv", "--output", "o"), "none.csv"),
     ],

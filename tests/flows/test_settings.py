@@ -140,6 +140,7 @@ def test_a_mongo_source_needs_its_collection_and_no_postgres(
         ("VISIBILITY_TIMEOUT_SECONDS", "43201"),
         ("METRICS_PORT", "65536"),
         ("LOG_LEVEL", "LOUD"),
+        ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
         ("AUDIO_MAX_BYTES", "64 MiB"),
         ("AUDIO_ALLOWED_HOSTS", "http://minio"),

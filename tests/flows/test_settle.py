@@ -17,6 +17,7 @@ from connectors.sqs import Delivery
 from flows.copies import Copies
 from flows.dependencies import Dependencies
 from flows.downloads import Withdrawn
+from flows.failures import Backoff
 from flows.parsing import Malformed
 from flows.settle import Settle
 from flows.telemetry import Tally
@@ -36,6 +37,16 @@ JUDGED = Judgement(
 )
 
 
+class Sevenfold(Backoff):
+    """Seven seconds for each time that a message was received, and 900 at most."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 900)
+
+    def __call__(self, receive_count: int) -> float:
+        return 7.0 * receive_count
+
+
 class World:
     """Everything that settlement writes to: each call is noted, and can fail once."""
 
@@ -43,6 +54,7 @@ class World:
         self.calls: list[tuple[str, Any]] = []
         self.failing: set[str] = set()
         self.refused: set[str] = set()
+        self.never: set[str] = set()
         self.gone: set[str] = set()
         self.copies = Copies()
         self.during_upsert: list[WorkItem] = []
@@ -58,7 +70,7 @@ class World:
             malformed=place,
             permanent=place if quarantine else None,
             announcer=place,
-            backoff=lambda receive_count: 7.0 * receive_count,
+            backoff=Sevenfold(),
             copies=self.copies,
             dependencies=Dependencies(),
             tally=Tally(),
@@ -77,9 +89,15 @@ class World:
     def all(self, name: str) -> list[Any]:
         return [what for called, what in self.calls if called == name]
 
-    def upsert(self, documents: Sequence[dict[str, Any]]) -> None:
+    def upsert(self, documents: Sequence[dict[str, Any]]) -> dict[str, str]:
         self.copies.admit(self.during_upsert)
-        self._note("upsert", [one["message_id"] for one in documents])
+        if documents:
+            self._note("upsert", [one["message_id"] for one in documents])
+        return {d["_id"]: "no" for d in documents if d["message_id"] in self.never}
+
+    def supersede(self, documents: Sequence[dict[str, Any]]) -> dict[str, str]:
+        assert not documents, "nothing here is to be superseded"
+        return {}
 
     def append(self, rows: Sequence[Sequence[str]]) -> None:
         self._note("csv", [row[CSV_COLUMNS.index("message_id")] for row in rows])
@@ -162,6 +180,15 @@ def test_a_failed_item_is_returned_with_its_backoff_and_never_deleted(
     assert world.all("csv") == [["a"]]
 
 
+def test_a_recording_whose_host_stays_down_comes_back_after_the_longest_backoff(
+    world: World,
+) -> None:
+    later = Outcome.failed(one_item("a"), Kind.LATER, "download", "h is down")
+    world.settle().settle([later])
+    ((ids, delay),) = world.all("return")
+    assert ids == ["a"] and 450 <= delay <= 900
+
+
 def test_a_permanent_failure_is_deleted_once_its_copy_is_confirmed(
     world: World,
 ) -> None:
@@ -169,6 +196,17 @@ def test_a_permanent_failure_is_deleted_once_its_copy_is_confirmed(
     world.settle().settle([permanent()])
     assert world.names() == ["csv", "quarantine failed", "quarantine", "delete"]
     assert world.all("delete") == [["a"]]
+
+
+def test_a_result_that_mongo_refuses_for_good_goes_to_the_quarantine_alone(
+    world: World,
+) -> None:
+    world.never = {"a"}
+    world.settle().settle([completed("a"), completed("b", student_id="2")])
+    assert world.all("announce") == [1]
+    assert world.all("quarantine") == [["a"]]
+    assert world.all("delete") == [["b", "a"]]
+    assert "store: no" in world.path.read_text()
 
 
 def test_a_permanent_failure_whose_copy_is_refused_comes_back(world: World) -> None:

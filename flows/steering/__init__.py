@@ -1,0 +1,1 @@
+"""What people do to a running pipeline: look at it, check it, send things again."""
