@@ -76,10 +76,15 @@ def pipeline(
     load: Load, count: int, plain_count: int, urls: list[str]
 ) -> dict[str, Run]:
     """Judge recordings: Earshot in one process, then two plain workers."""
-    ours = drain(load, load.fill(count, urls), count, EARSHOT, 1)
+    ours = earshot(load, count, urls)
     queue = load.fill(plain_count, urls)
     theirs = drain(load, queue, plain_count, PLAIN, 2, PLAIN_THREADS="4")
     return {"earshot": ours, "plain": theirs}
+
+
+def earshot(load: Load, count: int, urls: list[str], **more: str) -> Run:
+    """Judge recordings in one process of Earshot."""
+    return drain(load, load.fill(count, urls), count, EARSHOT, 1, **more)
 
 
 def transport(load: Load, count: int) -> dict[str, Run]:

@@ -25,6 +25,8 @@ class Row:
 
     Attributes
     ----------
+    goal
+        None where there is none: the row tells what a choice costs.
     at_least
         Whether more is better.
     partner
@@ -33,9 +35,24 @@ class Row:
 
     name: str
     reached: float
-    goal: float
-    at_least: bool
+    goal: float | None
+    at_least: bool = True
     partner: str = ""
+
+    @property
+    def share(self) -> float:
+        """How far it is on the good side of its goal: 1 is reached."""
+        if self.goal is None:
+            return 1.0
+        if self.at_least:
+            return self.reached / self.goal
+        return self.goal / max(self.reached, 1e-9)
+
+    @property
+    def wanted(self) -> str:
+        """Its goal in words."""
+        sign = "≥" if self.at_least else "≤"
+        return "" if self.goal is None else f"{sign} {self.goal:g}"
 
 
 def write(rows: Sequence[Row], docs: Path) -> None:
@@ -52,11 +69,8 @@ def write(rows: Sequence[Row], docs: Path) -> None:
 def _table(rows: Sequence[Row]) -> list[str]:
     lines = ["| | reached | goal | measured |", "|---|---|---|---|"]
     for row in rows:
-        sign = "≥" if row.at_least else "≤"
         reached = f"{row.reached:.3g}"
-        lines.append(
-            f"| {row.name} | {reached} | {sign} {row.goal:g} | {row.partner} |"
-        )
+        lines.append(f"| {row.name} | {reached} | {row.wanted} | {row.partner} |")
     return lines
 
 
@@ -73,10 +87,8 @@ def _machine() -> str:
 
 def _plot(rows: Sequence[Row], path: Path) -> None:
     """Draw how far each row is on the good side of its goal."""
-    shares = [
-        row.reached / row.goal if row.at_least else row.goal / max(row.reached, 1e-9)
-        for row in rows
-    ]
+    rows = [row for row in rows if row.goal is not None]
+    shares = [row.share for row in rows]
     figure, axes = plt.subplots(figsize=(8, 0.4 * len(rows) + 1.2))
     colours = ["tab:green" if share >= 1 else "tab:orange" for share in shares]
     axes.barh(range(len(rows)), [min(share, 4) for share in shares], color=colours)

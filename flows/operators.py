@@ -21,8 +21,10 @@ X = TypeVar("X")
 Y = TypeVar("Y")
 
 _KEY = "all"
+#: Time between two looks at whether a batch need not wait on.
+_LOOK_AGAIN = timedelta(milliseconds=20)
 #: Time between two looks at the work that is under way.
-_LOOK_AGAIN = timedelta(milliseconds=5)
+EVERY = timedelta(milliseconds=5)
 
 
 class _BatchLogic(StatefulBatchLogic[X, list[X], None]):
@@ -56,7 +58,7 @@ class _BatchLogic(StatefulBatchLogic[X, list[X], None]):
     def notify_at(self) -> datetime | None:
         if not self._items or self._due is None:
             return None
-        return min(self._due, datetime.now(UTC) + 4 * _LOOK_AGAIN)
+        return min(self._due, datetime.now(UTC) + _LOOK_AGAIN)
 
     def snapshot(self) -> None:
         return None
@@ -95,8 +97,8 @@ def batch(
 
 
 class _MapConcurrentLogic(StatefulBatchLogic[X, Y, None]):
-    def __init__(self, submit: Callable[[X], Future[Y]]) -> None:
-        self._submit = submit
+    def __init__(self, submit: Callable[[X], Future[Y]], every: timedelta) -> None:
+        self._submit, self._every = submit, every
         self._pending: set[Future[Y]] = set()
         self._done: SimpleQueue[Future[Y]] = SimpleQueue()
 
@@ -116,7 +118,7 @@ class _MapConcurrentLogic(StatefulBatchLogic[X, Y, None]):
         return results, self.DISCARD
 
     def notify_at(self) -> datetime | None:
-        return datetime.now(UTC) + _LOOK_AGAIN if self._pending else None
+        return datetime.now(UTC) + self._every if self._pending else None
 
     def snapshot(self) -> None:
         return None
@@ -132,7 +134,11 @@ class _MapConcurrentLogic(StatefulBatchLogic[X, Y, None]):
 
 @operator
 def map_concurrent(
-    step_id: str, up: Stream[X], submit: Callable[[X], Future[Y]]
+    step_id: str,
+    up: Stream[X],
+    submit: Callable[[X], Future[Y]],
+    *,
+    every: timedelta = EVERY,
 ) -> Stream[Y]:
     """Map items through an executor; results come in the order they are finished.
 
@@ -141,11 +147,13 @@ def map_concurrent(
     submit
         Starts the work on an item, such as ``partial(executor.submit, work)``. Its
         executor bounds how much runs at once; an exception ends the flow.
+    every
+        Time between two looks at what is finished: each is a turn of the whole graph.
     """
     keyed = op.key_on("key", up, lambda _: _KEY)
 
     def build(_: None) -> StatefulBatchLogic[X, Y, None]:
-        return _MapConcurrentLogic(submit)
+        return _MapConcurrentLogic(submit, every)
 
     return op.key_rm("unkey", op.stateful_batch("map", keyed, build))
 

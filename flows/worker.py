@@ -25,6 +25,8 @@ from model.records import WorkItem
 #: Age at which measured recordings are scored, though more are on their way: scoring
 #: and writing them together costs little more than doing so for one.
 GATHER_AGE = timedelta(seconds=0.1)
+#: Time between two looks at what is finished: many recordings are by then.
+EVERY = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,13 @@ def build_flow(
         age=batch_age,
         idle=lambda waiting: not steps.under_way(),
     )
-    triaged = op.flatten("items", map_concurrent("triage", batches, steps.triage))
+    triaged = op.flatten(
+        "items", map_concurrent("triage", batches, steps.triage, every=EVERY)
+    )
     eligible = op.branch("eligible", triaged, _is_item)
-    downloaded = map_concurrent("download", eligible.trues, steps.download)
+    downloaded = map_concurrent("download", eligible.trues, steps.download, every=EVERY)
     fetched = op.branch("fetched", downloaded, _is_fetched)
-    measured = map_concurrent("measure", fetched.trues, steps.measure)
+    measured = map_concurrent("measure", fetched.trues, steps.measure, every=EVERY)
     usable = op.branch("measured", measured, _is_measured)
     gathered = batch(
         "gather",

@@ -16,7 +16,7 @@ from tests.chaos.records import INNOCENT, Records
 from tests.system.pipeline import Pipeline
 
 #: Seconds for which a message can be hidden at the end: a lease, or a backoff.
-_HIDDEN_SECONDS = 20
+_HIDDEN_SECONDS = 45
 #: Receives above which a good record counts as burnt: half of those after which it is
 #: dead-lettered, which none may be. Kills and lost leases alone can bring some there.
 _MANY_RECEIVES = 6

@@ -218,7 +218,7 @@ def prepared(plan: Plan, folder: Path) -> Iterator[tuple[Chaos, str]]:
             "DRAIN_TIMEOUT_SECONDS": str(_DRAIN_SECONDS),
             "INFERENCE_TIMEOUT_SECONDS": "3",
             "RETRY_BACKOFF_SECONDS": "0.5",
-            "RETRY_BACKOFF_MAX_SECONDS": "5" if plan.seconds < 120 else "30",
+            "RETRY_BACKOFF_MAX_SECONDS": "5" if plan.seconds < 120 else "15",
             "S3_TIMEOUT_SECONDS": "10",
         }
         workers = stack.enter_context(Workers(pipeline, settings, plan.workers))
