@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoRegionError
 from urllib3.exceptions import HTTPError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
+_USER_AGENT = f"earshot Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
 #: The SDK tries once: what to do about an outage is decided by who calls.
 SDK_ATTEMPTS = 1
 
@@ -58,7 +60,8 @@ def _client(service: Any, *, connect: float, read: float, connections: int) -> A
         tcp_keepalive=True,
         # TLS guards the way; a second sum over each recording costs a third of its GET.
         response_checksum_validation="when_required",
-        user_agent_extra="earshot",
+        # Whole, since the SDK would build its own anew for each request.
+        user_agent=_USER_AGENT,
     )
     # The SDK itself reads AWS_DEFAULT_REGION only.
     region = os.environ.get("AWS_REGION") or None

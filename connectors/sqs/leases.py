@@ -85,6 +85,8 @@ class Leases:
         self._leases: dict[str, Lease] = {}
         # No lease wants extending before: spares a look at each of them every time.
         self._none_due_before = float("inf")
+        #: The permits that each of those who wait would have.
+        self._wanted: list[int] = []
         self._changed = threading.Condition()
 
     def take_permits(self, most: int, patience: float) -> int:
@@ -97,7 +99,9 @@ class Leases:
         """
         most = min(most, self.permits)
         with self._changed:
+            self._wanted.append(most)
             self._changed.wait_for(lambda: self._free >= most, patience)
+            self._wanted.remove(most)
             taken = min(most, self._free)
             self._free -= taken
             return taken
@@ -105,8 +109,7 @@ class Leases:
     def give_permits(self, count: int) -> None:
         """Give back permits that a receive did not use."""
         with self._changed:
-            self._free += count
-            self._changed.notify_all()
+            self._give(count)
 
     def register(self, message_id: str, receipt_handle: str) -> bool:
         """Put a received message under one of the caller's permits.
@@ -121,8 +124,7 @@ class Leases:
         with self._changed:
             held = self._leases.get(message_id)
             if held is not None:
-                self._free += 1
-                self._changed.notify_all()
+                self._give(1)
                 if held.phase is not Phase.RETURNING:
                     held.receipt_handle, held.lost = receipt_handle, False
                     held.received_at, held.extend_at = now, self._next(now)
@@ -215,8 +217,7 @@ class Leases:
             if lease.receipt_handle != receipt_handle:
                 return False
             del self._leases[message_id]
-            self._free += 1
-            self._changed.notify_all()
+            self._give(1)
             return True
 
     def ids(self, *phases: Phase) -> list[str]:
@@ -230,6 +231,15 @@ class Leases:
 
     def __len__(self) -> int:
         return len(self._leases)
+
+    def _give(self, count: int) -> None:
+        """Free permits; wakes whoever waits once there is enough for one of them.
+
+        To wake all of them for each permit costs more than the rest of a message.
+        """
+        self._free += count
+        if self._wanted and self._free >= min(self._wanted):
+            self._changed.notify_all()
 
     def _next(self, now: float) -> float:
         return now + self.visibility_timeout * EXTEND_AFTER
