@@ -16,9 +16,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import orjson
 import simpy
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt  # noqa: E402
 
 HOUR, DAY = 3_600.0, 86_400.0
 #: Seconds of one step: arrivals and work are counted in steps.
@@ -207,18 +212,10 @@ def summary(plan: Plan, day: Day) -> dict[str, Any]:
 
 def draw(plan: Plan, day: Day, path: Path) -> None:
     """Draw backlog, age and pods over the day."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     figure, axes = plt.subplots(3, 1, figsize=(8, 6), sharex=True)
-    panels = [
-        ("messages on the queue", day.backlog),
-        ("age of the oldest, s", day.age),
-        ("pods", day.pods),
-    ]
-    for axis, (label, values) in zip(axes, panels, strict=True):
+    labels = ("messages on the queue", "age of the oldest, s", "pods")
+    panels = zip(axes, labels, (day.backlog, day.age, day.pods), strict=True)
+    for axis, label, values in panels:
         axis.plot(day.hours, values, color="tab:blue", linewidth=1.2)
         axis.set_ylabel(label)
         axis.set_ylim(bottom=0)

@@ -29,10 +29,19 @@ MEMORY_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """The numbers of one recording: its feature vector, and what the file is."""
+    """The numbers of one recording: its feature vector, and what the file is.
+
+    Attributes
+    ----------
+    began, ended
+        When the child worked on it: ``time.monotonic`` counts for all processes of a
+        machine alike.
+    """
 
     vector: NDArray[np.float32]
     audio: dict[str, Any]
+    began: float = 0.0
+    ended: float = 0.0
 
 
 def prepare() -> None:
@@ -53,12 +62,14 @@ def extract_features(
 
     Beyond `cpu_seconds` of CPU time, counted over all threads, the process is killed.
     """
-    _limit_cpu(cpu_seconds)
+    began = time.monotonic()
+    limit_cpu(cpu_seconds)
     samples, info = decode(Path(path).read_bytes(), limits)
-    return Extracted(extract(samples, SAMPLE_RATE), asdict(info))
+    vector = extract(samples, SAMPLE_RATE)
+    return Extracted(vector, asdict(info), began, time.monotonic())
 
 
-def _limit_cpu(seconds: float) -> None:
+def limit_cpu(seconds: float) -> None:
     """Let this process use so many seconds more: the system counts from its start."""
     if seconds == math.inf:
         return

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import structlog
-from pebble import ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from flows.child import prepare
 
@@ -27,9 +27,13 @@ log = structlog.get_logger("earshot")
 
 T = TypeVar("T")
 
-#: One thread each: two processes do 1.9 times the work of one, two threads 1.06.
-_ONE_THREAD = dict.fromkeys(
+#: One thread each: two processes do 1.9 times the work of one, two threads 1.06. And
+#: glibc is to keep what a recording's arrays took for the next one's: to give it back
+#: and fault it in again is 1,600 page faults and a third of the time of each.
+_ENVIRONMENT = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+) | dict.fromkeys(
+    ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(32 * 1024 * 1024)
 )
 #: Python's tracker of semaphores, a process of its own, would report at a sudden end
 #: what it then cleans up: the one line that says why we end must stay the only one.
@@ -37,7 +41,7 @@ _QUIET_TRACKER = "ignore:resource_tracker"
 #: Pools in which a task is tried.
 _TRIES = 3
 #: Seconds beyond a task's time in which a pool that works has ended some task.
-_GRACE_SECONDS = 20.0
+GRACE_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
 
 
@@ -63,6 +67,11 @@ class Children(Generic[T]):
         Seconds for one task.
     on_failure
         Called with what ended the thread that looks after the pool.
+
+    Attributes
+    ----------
+    restarts
+        Children that were replaced.
     """
 
     def __init__(
@@ -73,10 +82,11 @@ class Children(Generic[T]):
         on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self._on_failure = on_failure
-        os.environ.update(_ONE_THREAD)
+        os.environ.update(_ENVIRONMENT)
         if _QUIET_TRACKER not in sys.warnoptions:
             sys.warnoptions.append(_QUIET_TRACKER)
         self._processes, self._timeout, self._work = processes, timeout, work
+        self.restarts = 0
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["flows.child"])
         self._pool = self._new_pool()
@@ -132,6 +142,8 @@ class Children(Generic[T]):
                 return  # tried in another pool since
             self._progress_at = time.monotonic()
             error = done.exception()
+            if isinstance(error, TimeoutError | ProcessExpired):
+                self.restarts += 1
             if isinstance(error, BrokenProcessPool) and task.tries < _TRIES:
                 self._schedule(task)
                 return
@@ -152,7 +164,7 @@ class Children(Generic[T]):
     def _renew_if_stuck(self) -> None:
         """Replace a pool in which nothing moves: a lock may have died with a child."""
         still = time.monotonic() - self._progress_at
-        if self._pending and still > self._timeout + _GRACE_SECONDS:
+        if self._pending and still > self._timeout + GRACE_SECONDS:
             self._renew()
             for task in list(self._pending):
                 self._try_again(task)
@@ -170,6 +182,7 @@ class Children(Generic[T]):
         # On a thread of its own: we may be on one of the old pool's.
         threading.Thread(target=_stop, args=(self._pool,), daemon=True).start()
         self._pool = self._new_pool()
+        self.restarts += self._processes
         self._progress_at = time.monotonic()
 
 

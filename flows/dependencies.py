@@ -42,9 +42,14 @@ class Dependencies:
     @property
     def down(self) -> frozenset[str]:
         """The systems that do not answer now."""
+        return frozenset(name for name, is_down in self.states.items() if is_down)
+
+    @property
+    def states(self) -> dict[str, bool]:
+        """Every system that has ever been down, and whether it is now."""
         with self._lock:
             circuits = list(self._circuits.values())
-        return frozenset(circuit.name for circuit in circuits if circuit.is_open)
+        return {circuit.name: circuit.is_open for circuit in circuits}
 
     def call(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; wait while its system is `Unavailable`."""

@@ -14,6 +14,7 @@ from connectors.memory import MemoryFile
 from flows.audio_hosts import AudioHosts, host_of
 from flows.budget import ByteBudget
 from flows.failures import HostStaysDown, failed
+from flows.watching.watch import Watch
 from model.outcomes import Outcome
 from model.records import WorkItem
 
@@ -70,6 +71,8 @@ class Downloads:
         While it returns True nothing waits: what would is withdrawn.
     on_failure
         Called with what ended the thread that looks after those that wait.
+    watch
+        Told how long each download took, also one that failed.
     """
 
     def __init__(
@@ -83,8 +86,9 @@ class Downloads:
         patience: float,
         stopping: Callable[[], bool] = lambda: False,
         on_failure: Callable[[Exception], None] = lambda error: None,
+        watch: Watch | None = None,
     ) -> None:
-        self._on_failure = on_failure
+        self._on_failure, self._noting = on_failure, watch or Watch()
         self._downloader, self._begin = downloader, begin
         self._hosts, self._budget = hosts, budget
         self._patience, self._stopping = patience, stopping
@@ -102,6 +106,11 @@ class Downloads:
         wanted = _Wanted(item)
         self._executor.submit(self._attempt, wanted)
         return wanted.answer
+
+    @property
+    def parked(self) -> int:
+        """Downloads that wait for their host."""
+        return len(self._parked)
 
     def close(self) -> None:
         """End the threads; what waits is given up."""
@@ -143,7 +152,7 @@ class Downloads:
 
     def _fetch(self, item: WorkItem) -> MemoryFile:
         """Return a recording; its room is released after the features."""
-        holder = item.message_id
+        holder, began = item.message_id, time.monotonic()
         recording = MemoryFile()
         try:
             self._downloader.fetch(
@@ -155,6 +164,8 @@ class Downloads:
             recording.close()
             self._budget.release(holder)
             raise
+        finally:
+            self._noting.stage("download", began, (item,))
         self._budget.shrink(holder, recording.file.tell())
         return recording
 

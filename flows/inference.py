@@ -15,6 +15,7 @@ from flows.child import Extracted, extract_features
 from flows.children import Children
 from flows.downloads import Fetched
 from flows.failures import failed
+from flows.watching.watch import Watch
 from model.audio import AudioError, AudioLimits
 from model.detector import Model
 from model.features import FEATURE_NAMES
@@ -54,6 +55,8 @@ class Extraction:
         Called with what ended the thread that looks after the children.
     extract
         What a child does, importable by its name.
+    watch
+        Told how long each recording took its child.
     """
 
     def __init__(
@@ -65,7 +68,9 @@ class Extraction:
         on_end: Callable[[str], None] = lambda message_id: None,
         on_failure: Callable[[Exception], None] = lambda error: None,
         extract: Extract = extract_features,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch or Watch()
         self._children: Children[Extracted] = Children(
             processes, timeout, extract, on_failure
         )
@@ -83,6 +88,11 @@ class Extraction:
         )
         return answer
 
+    @property
+    def restarts(self) -> int:
+        """Children that were replaced."""
+        return self._children.restarts
+
     def close(self) -> None:
         """End the children at once."""
         self._children.close()
@@ -92,11 +102,13 @@ class Extraction:
         fetched.recording.close()
         self._on_end(item.message_id)
         try:
-            return Measured(item, done.result())
+            extracted = done.result()
         except AudioError as error:
             return failed(item, error)
         except Exception as error:
             return failed(item, error, self._reason(error))
+        self._watch.stage("decode_features", extracted.began, (item,), extracted.ended)
+        return Measured(item, extracted)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
@@ -160,4 +172,4 @@ class Score:
 
 
 def _named(extracted: Extracted) -> dict[str, float]:
-    return dict(zip(FEATURE_NAMES, map(float, extracted.vector), strict=True))
+    return dict(zip(FEATURE_NAMES, extracted.vector.tolist(), strict=True))

@@ -16,23 +16,31 @@ from bytewax.run import cli_main
 
 from flows.signals import exit_at_signal
 from flows.start import load_settings, start_worker
+from flows.watching.fleet import Fleet
+from flows.watching.health import serve
+from flows.watching.line import Ends
 
 log = structlog.get_logger("earshot")
 
 _LOOK_AGAIN_SECONDS = 0.1
-_LAST_PORT = 65_535
 #: Seconds within which a replacement that ends could not start.
 _NEW_SECONDS = 30.0
 #: Seconds between two tries to replace a worker, at most.
 _WAIT_MAX_SECONDS = 30.0
 
 
-def run_one(*, debug: bool = False) -> None:
-    """Run one worker in this process until it ends."""
+def run_one(*, debug: bool = False, ends: Ends | None = None) -> None:
+    """Run one worker in this process until it ends.
+
+    Parameters
+    ----------
+    ends
+        Where its parent asks for its health, None where it has no parent.
+    """
     exit_at_signal()
     worker = start_worker(debug=debug)
     try:
-        cli_main(worker.flow())
+        cli_main(worker.flow(ends))
     finally:
         worker.close()
 
@@ -46,7 +54,7 @@ class _Replacement:
 
 
 class Workers:
-    """Worker processes; each has the next port for its metrics.
+    """Worker processes; metrics and health of all are served here.
 
     One that something outside has killed is replaced, and tried again where the
     replacement cannot start, since what it needs may be out of reach for a while. One
@@ -58,6 +66,7 @@ class Workers:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._context = multiprocessing.get_context("spawn")
+        self._fleet = Fleet()
         self._stopping = False
         self._running: dict[int, SpawnProcess] = {}
         self._replacements: dict[int, _Replacement] = {}
@@ -66,18 +75,29 @@ class Workers:
 
     def run(self) -> int:
         """Wait until all have ended and return the highest exit code."""
+        settings, worst = load_settings(), 0
+        where = settings.metrics_host, settings.metrics_port
+        with serve(*where, self._fleet.answers()):
+            while self._running or self._replacements:
+                time.sleep(_LOOK_AGAIN_SECONDS)
+                worst = max(worst, self._look())
+        return worst
+
+    def _look(self) -> int:
+        """Replace what has died; return the highest exit code of what has ended."""
         worst = 0
-        while self._running or self._replacements:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-            self._start_what_is_due()
-            for index, process in list(self._running.items()):
-                if process.exitcode is not None:
-                    worst = max(worst, self._ended(index, process.exitcode))
+        self._fleet.looked()
+        self._start_what_is_due()
+        for index, process in list(self._running.items()):
+            if process.exitcode is not None:
+                worst = max(worst, self._ended(index, process.exitcode))
         return worst
 
     def _start(self, index: int) -> None:
-        process = self._context.Process(target=work, args=(index,))
+        ends = self._fleet.open(index)
+        process = self._context.Process(target=work, args=(ends,))
         process.start()
+        ends.close()
         self._running[index] = process
 
     def _start_what_is_due(self) -> None:
@@ -91,11 +111,14 @@ class Workers:
         del self._running[index]
         if self._stopping or not code:
             self._replacements.pop(index, None)
+            self._fleet.ended(index)
             return max(0, code)
         if code < 0 or self._is_new(index):
             log.error("worker_replaced", worker=index, exit_code=code)
             self._replacements[index] = self._next(index)
+            self._fleet.ended(index, f"it ended with {code} and is replaced")
             return 0
+        self._fleet.ended(index)
         log.error("worker_failed", worker=index, exit_code=code)
         self._stop(signal.SIGTERM)
         return code
@@ -121,14 +144,11 @@ class Workers:
                 os.kill(process.pid, number)
 
 
-def work(index: int) -> None:
+def work(ends: Ends | None = None) -> None:
     """Run one worker in a child process: it drains when its parent dies."""
     exit_at_signal()
     threading.Thread(target=_drain_with_parent, daemon=True).start()
-    port = load_settings().metrics_port
-    free = 0 < port <= _LAST_PORT - index
-    os.environ["METRICS_PORT"] = str(port + index if free else 0)
-    run_one()
+    run_one(ends=ends)
 
 
 def _drain_with_parent() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
@@ -24,16 +24,19 @@ from flows.dependencies import Dependencies, reach
 from flows.downloads import Downloads
 from flows.drift import DriftWatch
 from flows.failures import Backoff
-from flows.health import HealthServer
 from flows.inference import Extraction, Score
 from flows.lifecycle import end_with
-from flows.metrics import WorkerCollector, registry_of
 from flows.operators import EachBatch
-from flows.probes import Probes
 from flows.settings import Settings
 from flows.settle import Settle
 from flows.telemetry import Tally
 from flows.triage import Triage
+from flows.watching.line import Ends
+from flows.watching.parts import Parts
+from flows.watching.progress import Tracked
+from flows.watching.start import watched
+from flows.watching.tracing import tracing
+from flows.watching.watch import Watch
 from flows.worker import Steps, build_flow
 from model.detector import load_model
 from model.outcomes import CSV_COLUMNS
@@ -65,17 +68,20 @@ class Worker:
         self._copies, self._hosts = Copies(), AudioHosts()
         self._model = load_model(settings.model_path)
         self._drift = DriftWatch(self._model)
+        self._watch = Watch(self._stack.enter_context(tracing("earshot-worker")))
+        self._tracked = Tracked(), Tracked(), Tracked()
         self._database = self._open_database()
         self._rows = self._open_rows()
         self.consumer = self._open_consumer()
         self._settle = self._open_settle()
         self._check()
 
-    def flow(self) -> Dataflow:
-        """Return the worker's dataflow; call once."""
+    def flow(self, ends: Ends | None = None) -> Dataflow:
+        """Return the worker's dataflow; call once. Its parent asks through `ends`."""
         self._settle.start()
         self._stack.callback(self._settle.close)
-        self._serve_health()
+        steps = self._steps()
+        self._look(ends)
         settings = self.settings
         log.info(
             "worker_started",
@@ -88,7 +94,7 @@ class Worker:
         return build_flow(
             SqsSource(self.consumer),
             EachBatch(self._settle.put),
-            self._steps(),
+            steps,
             batch_size=settings.batch_size,
             batch_age=timedelta(seconds=settings.max_batch_wait_seconds),
         )
@@ -100,6 +106,10 @@ class Worker:
             log.info("worker_drained", returned=0, in_time=True)
         self._stack.close()
 
+    def _on_scores(self, scores: Sequence[float]) -> None:
+        self._watch.scored(scores)
+        self._drift(scores)
+
     def _open_database(self) -> Database:
         uri = self.settings.mongo_uri.get_secret_value()
         database = Database(uri, self.settings.mongo_db_name)
@@ -107,17 +117,9 @@ class Worker:
         return database
 
     def _open_rows(self) -> Rows | None:
-        settings = self.settings
-        if settings.postgres_dsn is None or settings.postgres_table is None:
-            return None
-        rows = Rows(
-            settings.postgres_dsn.get_secret_value(),
-            settings.postgres_schema,
-            settings.postgres_table,
-            columns=settings.postgres_columns,
-            connections=TRIAGE_THREADS,
-        )
-        self._stack.callback(rows.close)
+        rows = wiring.rows(self.settings, TRIAGE_THREADS)
+        if rows is not None:
+            self._stack.callback(rows.close)
         return rows
 
     def _open_consumer(self) -> Consumer:
@@ -132,6 +134,7 @@ class Worker:
             on_settled=lambda message_id, how: self._settle.settled(message_id, how),
             on_failure=end_with,
         )
+        consumer.stats.on_received = self._watch.received
         self._stack.callback(consumer.close)
         return consumer
 
@@ -157,6 +160,7 @@ class Worker:
             copies=self._copies,
             dependencies=self._dependencies,
             tally=self._tally,
+            watch=self._watch,
         )
 
     def _check(self) -> None:
@@ -175,33 +179,40 @@ class Worker:
         sources = wiring.sources(settings, self._rows, self._database)
         triage = Triage(self._results, sources, self._dependencies, self._copies)
         downloader = Downloader(wiring.download_limits(settings))
-        budget = ByteBudget(settings.max_bytes_in_flight)
-        downloads = Downloads(
+        self._budget = ByteBudget(settings.max_bytes_in_flight)
+        self._downloads = Downloads(
             downloader,
             threads=settings.download_max_concurrency,
             begin=self.consumer.begin,
             hosts=self._hosts,
-            budget=budget,
+            budget=self._budget,
             patience=settings.retry_backoff_max_seconds,
             stopping=lambda: self.consumer.stopping,
             on_failure=self.consumer.fail,
+            watch=self._watch,
         )
-        extraction = Extraction(
+        self._extraction = Extraction(
             settings.inference_processes,
             settings.inference_timeout_seconds,
             settings.audio_limits(),
-            on_end=budget.release,
+            on_end=self._budget.release,
             on_failure=self.consumer.fail,
+            watch=self._watch,
         )
         triaging = ThreadPoolExecutor(TRIAGE_THREADS, "triage")
-        for closing in (extraction.close, downloader.close, downloads.close):
-            self._stack.callback(closing)
+        for part in (self._extraction, downloader, self._downloads):
+            self._stack.callback(part.close)
         self._stack.callback(triaging.shutdown, wait=False, cancel_futures=True)
+        look_up = self._watch.around("triage", triage, lambda item: item)
+        score = self._watch.around(
+            "score", Score(self._model, self._on_scores), lambda one: one.item
+        )
+        triages, downloads, measures = self._tracked
         return Steps(
-            triage=lambda items: triaging.submit(triage, items),
-            download=downloads.submit,
-            measure=extraction.submit,
-            score=Score(self._model, self._drift),
+            triage=triages.around(lambda i: triaging.submit(look_up, i)),
+            download=downloads.around(self._downloads.submit),
+            measure=measures.around(self._extraction.submit),
+            score=score,
             under_way=lambda: len(self._copies),
         )
 
@@ -214,30 +225,22 @@ class Worker:
             return True
         return bool(len(self.consumer.leases)) and self._hosts.forbid_receiving()
 
-    def _serve_health(self) -> None:
-        settings = self.settings
-        if not settings.metrics_port:
-            return
-        collector = WorkerCollector(
-            self.consumer, self._tally, self._dependencies, self._model, self._drift
-        )
-        probes = Probes(
-            self.consumer,
-            self._settle,
+    def _look(self, ends: Ends | None) -> None:
+        """Answer for this worker: to its parent, or by HTTP where it has none."""
+        parts = Parts(
+            settings=self.settings,
+            consumer=self.consumer,
+            settle=self._settle,
+            downloads=self._downloads,
+            extraction=self._extraction,
+            budget=self._budget,
+            dependencies=self._dependencies,
+            hosts=self._hosts,
+            tally=self._tally,
+            model=self._model,
+            drift=self._drift,
+            watch=self._watch,
+            steps=self._tracked,
             checks=self._checks(),
         )
-        try:
-            server = HealthServer(
-                settings.metrics_host,
-                settings.metrics_port,
-                registry_of(collector),
-                live=probes.live,
-                ready=probes.ready,
-            )
-        except OSError as error:
-            # A second worker on one machine; that it works matters more.
-            log.warning(
-                "metrics_unavailable", port=settings.metrics_port, error=str(error)
-            )
-        else:
-            self._stack.callback(server.close)
+        self._stack.enter_context(watched(parts, ends))

@@ -9,9 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import Protocol
 
 import structlog
 
@@ -19,6 +16,7 @@ from connectors.announce import Announcer
 from connectors.csv import CsvFile
 from connectors.mongo import Results
 from connectors.quarantine import Quarantine, Quarantined
+from flows.acknowledgement import Acknowledgement
 from flows.announcements import announcement
 from flows.copies import Copies
 from flows.dependencies import Dependencies
@@ -35,37 +33,18 @@ from flows.failures import (
     unparsed,
 )
 from flows.parsing import Malformed
+from flows.rounds import Rounds
 from flows.rows import row_of
 from flows.telemetry import Tally
+from flows.watching.watch import Watch
 from model.outcomes import Outcome, Status
 
 log = structlog.get_logger("earshot")
 
 #: Ends that one round writes at most.
 ROUND_AT_MOST = 500
-_LOOK_UP_SECONDS = 0.5
 
 End = Outcome | Malformed | Withdrawn
-
-
-class Acknowledgement(Protocol):
-    """Ends deliveries with SQS."""
-
-    def begin(self, message_id: str) -> bool:
-        """Say that work on a delivery begins; False when it is not held any more."""
-        ...
-
-    def delete(self, message_ids: Sequence[str]) -> None:
-        """Delete deliveries."""
-        ...
-
-    def return_(self, message_ids: Sequence[str], delay: float = 0) -> None:
-        """Make deliveries visible again after `delay` seconds."""
-        ...
-
-    def fail(self, error: Exception) -> None:
-        """End the flow with an exception."""
-        ...
 
 
 class Settle:
@@ -78,6 +57,13 @@ class Settle:
         redrive policy, like any other failure.
     malformed
         Where messages go that are no records.
+    watch
+        Told how long the writes took, and of each confirmed end.
+
+    Attributes
+    ----------
+    rounds
+        The ends that wait: writing them together costs no more.
     """
 
     def __init__(
@@ -93,14 +79,17 @@ class Settle:
         copies: Copies,
         dependencies: Dependencies,
         tally: Tally,
+        watch: Watch | None = None,
     ) -> None:
         self._acknowledgement = acknowledgement
         self._results, self._csv, self._announcer = results, csv, announcer
         self._malformed, self._permanent = malformed, permanent
         self._backoff, self._copies = backoff, copies
         self._wait, self._tally = dependencies.call, tally
-        self._ends: SimpleQueue[End] = SimpleQueue()
-        self._traces: dict[str, str] = {}
+        self.rounds: Rounds[End] = Rounds(ROUND_AT_MOST)
+        self._watch = watch or Watch()
+        # The outcomes that SQS was asked to end, and when.
+        self._asked: dict[str, tuple[Outcome, float]] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="settle", daemon=True)
 
@@ -115,12 +104,16 @@ class Settle:
 
     def put(self, ends: Sequence[End]) -> None:
         """Hand over ends; they are settled in the order they come."""
-        for end in ends:
-            self._ends.put(end)
+        self.rounds.put(ends)
 
     def settled(self, message_id: str, how: str) -> None:
         """Log the confirmed end of a delivery."""
-        trace_id = self._traces.pop(message_id, None)
+        outcome, asked_at = self._asked.pop(message_id, (None, 0.0))
+        if outcome is None:
+            self._watch.forget(message_id)
+        else:
+            self._watch.settled(outcome, asked_at, how)
+        trace_id = outcome and outcome.item.record.trace_id
         log.info("message_settled", message_id=message_id, trace_id=trace_id, how=how)
 
     def close(self) -> None:
@@ -133,19 +126,11 @@ class Settle:
         try:
             while not self._closing.is_set():
                 self._tally.report()
-                if ends := self._next_round():
+                if ends := self.rounds.take():
                     self.settle(ends)
+                    self.rounds.done(ends)
         except Exception as error:
             self._acknowledgement.fail(error)
-
-    def _next_round(self) -> list[End]:
-        """Return all the ends that wait: writing them together costs no more."""
-        ends: list[End] = []
-        with suppress(Empty):
-            ends.append(self._ends.get(timeout=_LOOK_UP_SECONDS))
-            while len(ends) < ROUND_AT_MOST:
-                ends.append(self._ends.get_nowait())
-        return ends
 
     def settle(self, ends: Sequence[End]) -> None:
         """Settle ends; returns when all is written and SQS was told."""
@@ -157,10 +142,13 @@ class Settle:
         # that comes from now on finds the result.
         outcomes = [one for end in judged for one in self._copies.resolve(end)]
         self._append(outcomes)
+        items = [outcome.item for outcome in outcomes]
+        self._watch.span("store", began, items, time.monotonic())
         self._end_malformed([end for end in ends if isinstance(end, Malformed)])
         self._end(outcomes)
         self._withdraw([end for end in ends if isinstance(end, Withdrawn)])
         if outcomes:
+            self._watch.batch("settle", len(outcomes))
             seconds = round(time.monotonic() - began, 4)
             log.info("batch_processed", items=len(outcomes), seconds=seconds)
 
@@ -170,8 +158,10 @@ class Settle:
             return {}
         again = [o.result_document() for o in completed if o.item.reprocess_below]
         first = [o.result_document() for o in completed if not o.item.reprocess_below]
+        began = time.monotonic()
         never = self._wait(lambda: self._results.upsert(first))
         never |= self._wait(lambda: self._results.supersede(again))
+        self._watch.stage("mongo", began)
         stored = [o for o in completed if o.item.result_document_id not in never]
         log.info("results_upserted", items=len(stored), superseding=len(again))
         if self._announcer is not None:
@@ -185,14 +175,17 @@ class Settle:
 
     def _append(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes:
-            rows = [row_of(outcome) for outcome in outcomes]
+            rows, began = [row_of(outcome) for outcome in outcomes], time.monotonic()
             self._wait(lambda: self._csv.append(rows))
+            self._watch.stage("csv", began)
             log.info("results_csv_appended", items=len(rows))
 
     def _end(self, outcomes: Sequence[Outcome]) -> None:
+        asked_at = time.monotonic()
         for outcome in outcomes:
-            self._tally.count(outcome.status)
-            self._traces[outcome.item.message_id] = outcome.item.record.trace_id
+            reason = outcome.failure.stage if outcome.failure else ""
+            self._tally.count(outcome.status.value, reason)
+            self._asked[outcome.item.message_id] = outcome, asked_at
         failures = [outcome for outcome in outcomes if outcome.failure]
         kept = self._quarantine(failures)
         done = [o.item.message_id for o in outcomes if not o.failure]
@@ -218,7 +211,7 @@ class Settle:
         ]
         for one in malformed:
             log_malformed(one)
-            self._tally.count("malformed")
+            self._tally.count("malformed", unparsed(one).stage)
         # What cannot be begun is lost or returned: this frees the room that it takes.
         if gone := [one.delivery.message_id for one in ends if one not in malformed]:
             self._acknowledgement.return_(gone)

@@ -83,20 +83,33 @@ class Tally:
     """How many deliveries ended how, and a line each minute that says so."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._reported_at = time.monotonic()
         self._reported = 0
 
-    def count(self, status: str) -> None:
-        """Count the end of one delivery."""
+    def count(self, status: str, reason: str = "") -> None:
+        """Count the end of one delivery.
+
+        Parameters
+        ----------
+        reason
+            One of few: the stage where it failed.
+        """
         with self._lock:
-            self._counts[str(status)] += 1
+            self._counts[status, reason] += 1
+
+    def by_reason(self) -> dict[tuple[str, str], int]:
+        """Return the deliveries that have ended so far, by status and reason."""
+        with self._lock:
+            return dict(self._counts)
 
     def snapshot(self) -> dict[str, int]:
         """Return the deliveries that have ended so far, by status."""
-        with self._lock:
-            return dict(self._counts)
+        counts: Counter[str] = Counter()
+        for (status, _), count in self.by_reason().items():
+            counts[status] += count
+        return dict(counts)
 
     def report(self, *, now: bool = False) -> None:
         """Log the throughput when a minute has passed, or at once."""

@@ -45,6 +45,19 @@ def announcer(settings: Settings) -> Announcer | None:
     return None
 
 
+def rows(settings: Settings, connections: int) -> Rows | None:
+    """Return the table of records, None where the settings name none."""
+    if settings.postgres_dsn is None or settings.postgres_table is None:
+        return None
+    return Rows(
+        settings.postgres_dsn.get_secret_value(),
+        settings.postgres_schema,
+        settings.postgres_table,
+        columns=settings.postgres_columns,
+        connections=connections,
+    )
+
+
 def sources(settings: Settings, rows: Rows | None, database: Database) -> list[Source]:
     """Return every source that the settings name, whatever discovery reads."""
     found: list[Source] = []

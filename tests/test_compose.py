@@ -31,7 +31,10 @@ SDK_VARIABLES = {
 
 
 def test_it_has_databases_an_emulated_aws_and_ours() -> None:
-    assert set(SERVICES) == {"mongo", "postgres", "aws", *OURS}
+    assert set(SERVICES) == {
+        *("mongo", "postgres", "aws", "prometheus", "grafana"),
+        *OURS,
+    }
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -54,7 +57,7 @@ def test_the_settings_accept_its_values(
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in OURS])
 def test_an_image_is_pinned_to_a_version(name: str) -> None:
-    assert re.search(r":\d+\.\d+(\.\d+)?$", SERVICES[name]["image"])
+    assert re.search(r":v?\d+\.\d+(\.\d+)?$", SERVICES[name]["image"])
 
 
 def test_base_images_are_pinned_to_a_version() -> None:
@@ -76,7 +79,7 @@ def test_ports_are_published_to_this_machine_alone(name: str) -> None:
 
 def test_no_port_is_published_twice() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == len(set(ports)) == 4
+    assert len(ports) == len(set(ports)) == 6
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -108,10 +111,11 @@ def test_named_volumes_are_declared() -> None:
     assert used == set(COMPOSE["volumes"])
 
 
-def test_files_that_are_mounted_exist() -> None:
-    for volume in SERVICES["postgres"]["volumes"]:
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_mounted_exists(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
         if volume.startswith("."):
-            assert (PROJECT / volume.split(":")[0]).is_file()
+            assert (PROJECT / volume.split(":")[0]).exists()
 
 
 def test_the_worker_may_drain_before_it_is_killed() -> None:
@@ -185,4 +189,4 @@ def ignore_lines() -> list[str]:
 def locked(name: str) -> set[str]:
     """Return the pinned requirements of a lock file."""
     lines = (PROJECT / name).read_text().splitlines()
-    return {line.rstrip(" \\") for line in lines if "==" in line}
+    return {line.partition(" ")[0] for line in lines if "==" in line}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from connectors.aws import sqs_client
 from connectors.sqs.batches import MAX_LONG_POLL_SECONDS
 from connectors.sqs.inspection import attributes
-from connectors.sqs.leases import Leases, Phase
+from connectors.sqs.lease import Phase
+from connectors.sqs.leases import Leases
 from connectors.sqs.poller import Delivery, Poller
 from connectors.sqs.requests import Requests
 from connectors.sqs.settlement import Settlement

@@ -5,7 +5,8 @@ from __future__ import annotations
 import structlog
 
 from connectors.sqs.batches import MAX_ENTRIES, is_stale
-from connectors.sqs.leases import Lease, Leases
+from connectors.sqs.lease import Lease
+from connectors.sqs.leases import Leases
 from connectors.sqs.requests import Request
 from connectors.sqs.stats import Stats
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from connectors.sqs.batches import MAX_ENTRIES
-from connectors.sqs.leases import Lease
+from connectors.sqs.lease import Lease
 
 #: Seconds that an end waits for others to fill its batch of 10.
 LINGER_SECONDS = 0.05

@@ -9,10 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
 
 from connectors.sqs.batches import MAX_VISIBILITY_SECONDS
+from connectors.sqs.lease import Lease, Phase
 
 #: A lease is extended when this share of it has passed, and one whose extension has
 #: failed is tried again after this share, 1 s at most. With `ANSWER_WITHIN` of
@@ -20,42 +19,6 @@ from connectors.sqs.batches import MAX_VISIBILITY_SECONDS
 EXTEND_AFTER, TRY_AGAIN_AFTER = 1 / 3, 1 / 24
 #: How long a message can be held: SQS counts its 12 h from before the answer came.
 MAX_HOLD_SECONDS = MAX_VISIBILITY_SECONDS - 60
-
-
-class Phase(Enum):
-    """Where a lease is in its life."""
-
-    HELD = auto()  # received, no work begun on it
-    BEGUN = auto()  # being worked on
-    DELETING = auto()  # outcome on disk, waiting for SQS to confirm the delete
-    RETURNING = auto()  # to become visible again, no longer extended
-
-
-@dataclass(slots=True)
-class Lease:
-    """One delivery that is held.
-
-    Attributes
-    ----------
-    receipt_handle
-        The newest one: each receive of the same message makes another.
-    received_at, extend_at
-        Seconds of the leases' clock.
-    lost
-        SQS has said that the handle no longer holds the message.
-    """
-
-    message_id: str
-    receipt_handle: str
-    received_at: float
-    extend_at: float
-    phase: Phase = Phase.HELD
-    lost: bool = False
-
-    @property
-    def is_extendable(self) -> bool:
-        """Whether it is to be kept: neither lost nor on its way back."""
-        return not self.lost and self.phase is not Phase.RETURNING
 
 
 class Leases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,10 @@ log = structlog.get_logger("earshot.sqs")
 BACKOFF_SECONDS, BACKOFF_MAX_SECONDS = 1.0, 60.0
 #: Seconds to wait for the permits of a full receive before receiving fewer.
 PATIENCE_SECONDS = 0.1
+#: Receives in a row that may bring nothing back before the poller counts as stuck,
+#: and the seconds beyond a long poll that one receive takes at most: to connect and
+#: to be answered.
+LATE_AFTER, ANSWER_SECONDS = 3, 20.0
 #: Seconds between two looks at whether receiving is still paused.
 _PAUSE_SECONDS = 0.1
 
@@ -115,6 +119,17 @@ class Poller:
             thread.start()
 
     @property
+    def in_outage(self) -> bool:
+        """Whether SQS did not answer the last receive."""
+        return bool(self._outages)
+
+    @property
+    def patience(self) -> float:
+        """Seconds within which `turned_at` moves on, unless it is stuck."""
+        late = max(LATE_AFTER * self.long_poll, self.long_poll + ANSWER_SECONDS)
+        return late + (BACKOFF_MAX_SECONDS if self.in_outage else 0)
+
+    @property
     def ended(self) -> bool:
         """Whether every thread has finished its last receive."""
         return not any(thread.is_alive() for thread in self._threads)
@@ -146,6 +161,7 @@ class Poller:
         try:
             messages = self._receive(permits, wait)
             used = len(messages)
+            self._stats.on_received(ages_of(messages, time.time()))
             self._note(began, full=used == permits, empty=not used)
             for message in messages:
                 self._take(message)
@@ -165,6 +181,7 @@ class Poller:
                 MessageSystemAttributeNames=[
                     "ApproximateReceiveCount",
                     "MessageGroupId",
+                    "SentTimestamp",
                 ],
                 MessageAttributeNames=["All"],
             )
@@ -212,3 +229,10 @@ class Poller:
         self._outages += 1
         most = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2**self._outages)
         self._stopping.wait(random.uniform(BACKOFF_SECONDS, most))
+
+
+def ages_of(messages: Sequence[MessageTypeDef], now: float) -> list[float]:
+    """Return the seconds since messages were sent, those that say when."""
+    sent = (message.get("Attributes", {}).get("SentTimestamp") for message in messages)
+    # SQS's clock is not ours: what was just sent may seem to be of the future.
+    return [max(0.0, now - int(one) / 1000) for one in sent if one is not None]

@@ -19,7 +19,8 @@ import structlog
 from connectors.sqs.batches import MAX_VISIBILITY_SECONDS, is_stale
 from connectors.sqs.heartbeat import Heartbeat
 from connectors.sqs.intents import LINGER_SECONDS, Ends, Intent
-from connectors.sqs.leases import Leases, Phase
+from connectors.sqs.lease import Phase
+from connectors.sqs.leases import Leases
 from connectors.sqs.requests import Request
 from connectors.sqs.stats import Stats
 

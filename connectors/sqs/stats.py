@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 
 class Stats:
@@ -12,9 +13,16 @@ class Stats:
     The names: ``received``, ``redelivered``, ``copies``, ``empty_receives``,
     ``deleted``, ``returned``, ``extended``, ``lost``, ``delete_failures``, and
     ``requests.OPERATION`` for each of SQS's operations.
+
+    Attributes
+    ----------
+    on_received
+        Called with the ages of the messages that each receive brought: seconds since
+        they were sent. By default it does nothing.
     """
 
     def __init__(self) -> None:
+        self.on_received: Callable[[Sequence[float]], None] = lambda ages: None
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 

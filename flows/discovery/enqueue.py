@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
-from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
@@ -22,6 +22,7 @@ from connectors.sqs import MAX_BYTES, UNREACHABLE, Message
 from flows.discovery.ending import Ending, Stopped, Window
 from flows.discovery.memory import Memory, fingerprint
 from flows.discovery.watermark import Part
+from flows.watching.tracing import FirstSpans
 from model.identity import dedupe_key, result_document_id
 from model.records import DiscoveryRecord
 from model.times import utc_now
@@ -95,7 +96,8 @@ class Reader:
 
     def __call__(self, found: Found, place: Place) -> New | Ended:
         """Return the record, or its end where it needs no look at the results."""
-        now = {"trace_id": uuid4().hex, "discovered_at": utc_now()}
+        # All of it random, as samplers of traces expect; a UUID's version is not.
+        now = {"trace_id": secrets.token_hex(16), "discovered_at": utc_now()}
         try:
             record = DiscoveryRecord.model_validate(
                 {**self._common, **found.fields, **now}
@@ -151,6 +153,8 @@ class Send:
         The field that makes the message group; see `message`.
     window
         Bounds what is sent and not yet written down, None where nothing is.
+    spans
+        Told of the records that SQS has confirmed.
     """
 
     def __init__(
@@ -161,7 +165,9 @@ class Send:
         group_by: GroupBy = "none",
         window: Window | None = None,
         patience: float = QUEUE_PATIENCE_SECONDS,
+        spans: FirstSpans | None = None,
     ) -> None:
+        self._spans = spans
         self._sender, self._ending = sender, ending
         self._group_by, self._window, self._patience = group_by, window, patience
 
@@ -173,6 +179,9 @@ class Send:
             self._window.take(len(batch))
         messages = [self.message(item) for item in batch]
         failed = self._send(messages)
+        if self._spans is not None:
+            sent = [one.record for i, one in enumerate(batch) if i not in failed]
+            self._spans.discovered(sent)
         return [self._end(item, failed.get(i)) for i, item in enumerate(batch)]
 
     def message(self, item: New) -> Message:

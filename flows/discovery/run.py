@@ -27,6 +27,7 @@ from flows.discovery.plan import Order, plan_scan, state_key
 from flows.discovery.scan import Budget, PageReader, PageSource
 from flows.operators import EachBatch
 from flows.settings import Settings
+from flows.watching.tracing import tracing
 from flows.wiring import pages_of
 
 log = structlog.get_logger("earshot")
@@ -60,6 +61,7 @@ class Discovery:
         self.ending = Ending()
         self._stack = ExitStack()
         try:
+            self._spans = self._stack.enter_context(tracing("earshot-discovery"))
             self._open()
         except BaseException:
             self._stack.close()
@@ -223,6 +225,7 @@ class Discovery:
                 self.ending,
                 group_by=settings.message_group_by,
                 window=self._unsaved,
+                spans=self._spans,
             )
         # One after the other on a FIFO queue: a group's messages keep their order.
         senders = 1 if self._sender.fifo else SEND_THREADS

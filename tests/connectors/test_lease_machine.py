@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connectors.sqs.leases import Phase
+from connectors.sqs.lease import Phase
 from tests.connectors.test_leases import PERMITS, TIMEOUT, Consuming
 
 #: Steps that a run must have made.

@@ -12,7 +12,8 @@ import pytest
 
 from connectors.sqs.consumer import answer_seconds
 from connectors.sqs.intents import LINGER_SECONDS
-from connectors.sqs.leases import Leases, Phase
+from connectors.sqs.lease import Phase
+from connectors.sqs.leases import Leases
 from connectors.sqs.requests import Requests
 from connectors.sqs.settlement import Settlement
 from connectors.sqs.stats import Stats

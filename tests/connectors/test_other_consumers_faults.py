@@ -2,7 +2,7 @@
 
 The rest of that list needs more than the connector: an outage that empties the queue
 into the dead-letter queue (tests/system/test_outages.py and test_faults.py) and a
-worker that stops while its health check passes (tests/flows/test_probes.py).
+worker that stops while its health check passes (tests/system/watching/test_health.py).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import run_main
 
 from connectors.sqs import Consumer, Delivery, Message, Sender, SqsSink, SqsSource
-from connectors.sqs.leases import Phase
+from connectors.sqs.lease import Phase
 from tests.system.pipeline import eventually
 
 if TYPE_CHECKING:

@@ -137,7 +137,7 @@ def test_a_child_that_is_killed_while_it_has_no_work_is_replaced() -> None:
 def test_children_that_no_longer_move_are_replaced_with_their_pool(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(flows.children, "_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(flows.children, "GRACE_SECONDS", 1.0)
     with extraction() as made:
         assert isinstance(end(made, GOOD), Measured)
         stopped = children()
