@@ -131,7 +131,7 @@ class Worker:
             long_poll=settings.drain_timeout_seconds / 2,
             idle_exit=settings.idle_exit_seconds,
             paused=self._must_wait,
-            on_settled=lambda message_id, how: self._settle.settled(message_id, how),
+            on_settled=lambda ended: self._settle.settled(ended),
             on_failure=end_with,
         )
         consumer.stats.on_received = self._watch.received

@@ -35,7 +35,7 @@ from flows.failures import (
 from flows.parsing import Malformed
 from flows.rounds import Rounds
 from flows.rows import row_of
-from flows.telemetry import Tally
+from flows.telemetry import Tally, together
 from flows.watching.watch import Watch
 from model.outcomes import Outcome, Status
 
@@ -106,8 +106,13 @@ class Settle:
         """Hand over ends; they are settled in the order they come."""
         self.rounds.put(ends)
 
-    def settled(self, message_id: str, how: str) -> None:
-        """Log the confirmed end of a delivery."""
+    def settled(self, ended: Sequence[tuple[str, str]]) -> None:
+        """Log the confirmed ends of deliveries: the id of each, and how."""
+        with together():
+            for message_id, how in ended:
+                self._settled(message_id, how)
+
+    def _settled(self, message_id: str, how: str) -> None:
         outcome, asked_at = self._asked.pop(message_id, (None, 0.0))
         if outcome is None:
             self._watch.forget(message_id)

@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -45,10 +46,53 @@ def configure_logging(level: str, style: str | None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _LINES,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+class _Lines:
+    """Writes a line at a time, or those of `together` at once.
+
+    Each is a system call, for which a thread gives up the interpreter's lock and then
+    queues for it again.
+    """
+
+    def __init__(self) -> None:
+        self._held = threading.local()
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        if (held := getattr(self._held, "lines", None)) is None:
+            sys.stderr.write(f"{line}\n")
+        else:
+            held.append(line)
+
+    log = debug = info = warn = warning = error = critical = exception = msg
+
+    def hold(self) -> None:
+        """Keep this thread's lines."""
+        self._held.lines = []
+
+    def write_held(self) -> None:
+        """Write the lines that this thread has kept."""
+        lines, self._held.lines = self._held.lines, None
+        if lines:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+
+_LINES = _Lines()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Write this thread's log lines of the block at once."""
+    _LINES.hold()
+    try:
+        yield
+    finally:
+        _LINES.write_held()
 
 
 class _Libraries(logging.Handler):

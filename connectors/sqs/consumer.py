@@ -14,6 +14,7 @@ from connectors.sqs.batches import MAX_LONG_POLL_SECONDS
 from connectors.sqs.inspection import attributes
 from connectors.sqs.lease import Phase
 from connectors.sqs.leases import Leases
+from connectors.sqs.news import OnSettled
 from connectors.sqs.poller import Delivery, Poller
 from connectors.sqs.requests import Requests
 from connectors.sqs.settlement import Settlement
@@ -68,8 +69,7 @@ class Consumer:
     paused
         While it returns True nothing is received, and what is held stays held.
     on_settled
-        Called with the id of each delivery that has ended, and how: ``deleted``,
-        ``returned`` or ``lost``.
+        Told of deliveries that have ended, see `OnSettled`.
     on_failure
         Called with what no waiting will mend, such as `QueueGone`, on the thread
         that met it; `take` raises it too.
@@ -86,7 +86,7 @@ class Consumer:
         long_poll: float = MAX_LONG_POLL_SECONDS,
         idle_exit: float = 0,
         paused: Callable[[], bool] = lambda: False,
-        on_settled: Callable[[str, str], None] = lambda message_id, how: None,
+        on_settled: OnSettled = lambda ended: None,
         on_failure: Callable[[Exception], None] = lambda error: None,
         pollers: int = 4,
         client: SQSClient | None = None,

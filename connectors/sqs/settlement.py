@@ -21,6 +21,7 @@ from connectors.sqs.heartbeat import Heartbeat
 from connectors.sqs.intents import LINGER_SECONDS, Ends, Intent
 from connectors.sqs.lease import Phase
 from connectors.sqs.leases import Leases
+from connectors.sqs.news import News, OnSettled
 from connectors.sqs.requests import Request
 from connectors.sqs.stats import Stats
 
@@ -44,8 +45,7 @@ class Settlement:
     leases
         What is held; permits are freed once SQS has confirmed an end.
     on_settled
-        Called with the id of each delivery that has ended, and how: ``deleted``,
-        ``returned`` or ``lost``.
+        Told of deliveries that have ended, see `OnSettled`.
     on_failure
         Called with an exception that no waiting will mend, such as `QueueGone`; the
         thread has ended then.
@@ -59,13 +59,14 @@ class Settlement:
         leases: Leases,
         stats: Stats,
         on_failure: Callable[[Exception], None],
-        on_settled: Callable[[str, str], None] = lambda message_id, how: None,
+        on_settled: OnSettled = lambda ended: None,
         clock: Callable[[], float] = time.monotonic,
         jitter: random.Random | None = None,
     ) -> None:
         self._delete, self._change = delete, change
         self._leases, self._stats = leases, stats
-        self._on_failure, self._on_settled = on_failure, on_settled
+        self._on_failure = on_failure
+        self._news = News(on_settled, stats)
         self._clock = clock
         self._jitter = jitter or random.Random()
         self._open: dict[str, Intent] = {}
@@ -111,6 +112,7 @@ class Settlement:
                     self._open[message_id] = intent
                     ends.put(intent)
             self._asked.notify()
+        self._news.tell()
 
     def _claim(self, message_id: str, delay: int | None) -> str | None:
         """Move a lease to its end; return its handle, None when there is no more."""
@@ -125,7 +127,7 @@ class Settlement:
         if lease.lost:
             self._leases.end(message_id, lease.receipt_handle)
             self._open.pop(message_id, None)
-            self._on_settled(message_id, "lost")
+            self._news.add(message_id, "lost", counted=True)
             return None
         phase = Phase.DELETING if delay is None else Phase.RETURNING
         self._leases.enter(message_id, phase)
@@ -147,6 +149,7 @@ class Settlement:
             self._heartbeat.beat()
             deleted = self._delete_some()
             more = self._return_some() or deleted
+            self._news.tell()
 
     def _delete_some(self) -> bool:
         intents = self._take(self._deletes)
@@ -243,8 +246,4 @@ class Settlement:
             if self._open.get(intent.message_id) is not intent:
                 return
             del self._open[intent.message_id]
-        self._ended(intent.message_id, how)
-
-    def _ended(self, message_id: str, how: str) -> None:
-        self._stats.add(how)
-        self._on_settled(message_id, how)
+        self._news.add(intent.message_id, how)

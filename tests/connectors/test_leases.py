@@ -6,6 +6,7 @@ Any order of events: tests/connectors/test_lease_machine.py.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import count
 
 import pytest
@@ -50,7 +51,11 @@ class Consuming:
     def _fail(self, error: Exception) -> None:
         raise error
 
-    def _note_settled(self, message_id: str, how: str) -> None:
+    def _note_settled(self, ended: Sequence[tuple[str, str]]) -> None:
+        for message_id, how in ended:
+            self._note_one(message_id, how)
+
+    def _note_one(self, message_id: str, how: str) -> None:
         self.settled.append((message_id, how))
         message = self.sqs.messages.get(message_id)
         if how == "lost" and message is not None:

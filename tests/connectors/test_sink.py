@@ -48,7 +48,7 @@ def consumer(
         long_poll=1,
         visibility_timeout=5,
         pollers=2,
-        on_settled=ends.__setitem__,
+        on_settled=ends.update,
     )
     try:
         yield made
