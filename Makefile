@@ -1,8 +1,8 @@
 # Earshot. Each target works from a bare clone with git, make and any Python 3.
 
 PYTHON := .venv/bin/python
-SOURCES := run_flow.py model connectors flows commands demo deploy bench examples \
-    tests
+SOURCES := run_flow.py model connectors flows console commands demo deploy bench \
+    examples tests
 COMPILE := sh bootstrap uv pip compile pyproject.toml --quiet --universal \
     --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
     --no-annotate

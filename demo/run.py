@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -83,6 +84,8 @@ def play(items: int, output: Path, *, keep: bool = False) -> Iterator[Played]:
             yield played
             if keep:
                 _wait(stage, played)
+            else:
+                _hint()
 
 
 def _play(stage: Stage, items: int, played: Played, progress: Progress) -> Played:
@@ -184,7 +187,7 @@ def _worker(environment: dict[str, str], log: Path) -> None:
     os.environ.update(environment)
     with log.open("wb") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
-    work(0)
+    work()
 
 
 @contextmanager
@@ -196,11 +199,36 @@ def _progress() -> Iterator[Progress]:
 
 def _wait(stage: Stage, played: Played) -> None:
     """Keep the services up and say how to reach them."""
-    console = Console(stderr=True)
-    console.print("\nThe services stay up until Ctrl-C. To look around, set:")
     environment = _environment(stage, played.folder)
-    for name in sorted(set(environment) - set(os.environ)):
-        console.print(f"  export {name}={environment[name]}", highlight=False)
+    names = sorted(
+        name for name in environment if environment[name] != os.environ.get(name)
+    )
+    lines = [f"export {name}={shlex.quote(environment[name])}" for name in names]
+    settings = played.folder / "settings.sh"
+    settings.write_text("\n".join([*lines, ""]))
+    _say("The services stay up until Ctrl-C. To look around, set:")
+    for line in lines:
+        print(f"  {line}", file=sys.stderr)
+    _say("To listen to what was flagged:")
+    print(f"  . {shlex.quote(str(settings))}", file=sys.stderr)
+    print(f"  {_command('console')}", file=sys.stderr, flush=True)
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(1)
+
+
+def _hint() -> None:
+    """Say how to listen to what was flagged: with services that stay up."""
+    first, then = _command("demo --keep"), _command("console")
+    _say(f"To listen to what was flagged: {first}, then {then}")
+
+
+def _say(line: str) -> None:
+    print(f"\n{line}", file=sys.stderr)
+
+
+def _command(arguments: str) -> str:
+    """Return a command of ours as somebody here would type it."""
+    python, here = Path(sys.executable), Path.cwd()
+    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    return f"{shlex.quote(str(shown))} run_flow.py {arguments}"

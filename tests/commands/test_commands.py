@@ -16,16 +16,16 @@ from tests import recordings
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    *("check", "demo", "discover", "dlq", "evaluate", "quarantine", "queue"),
-    *("reprocess", "results", "score", "topology", "train", "worker"),
+    *("check", "console", "demo", "discover", "dlq", "evaluate", "quarantine", "queue"),
+    *("reprocess", "results", "reviews", "score", "topology", "train", "worker"),
 ]
 #: The commands of those that are groups.
 INNER = [
     *("dlq list", "dlq redrive", "dlq show", "queue peek", "queue stats"),
-    *("quarantine list", "quarantine redrive", "quarantine show"),
+    *("quarantine list", "quarantine redrive", "quarantine show", "reviews export"),
 ]
 #: What says that a look is not free.
-LOOKS = [command for command in INNER if command != "queue stats"]
+LOOKS = [c for c in INNER if c not in ("queue stats", "reviews export")]
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -23,6 +23,8 @@ def test_the_demo_ends_well_and_its_last_line_is_json(tmp_path: Path) -> None:
         timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
+    assert "run_flow.py demo --keep, then" in ended.stderr
+    assert ended.stderr.rstrip().endswith("run_flow.py console")
     told = orjson.loads(ended.stdout.splitlines()[-1])
     assert list(told) == [
         "sent",

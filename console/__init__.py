@@ -1,0 +1,1 @@
+"""The console: people listen to what was flagged and say whether it is so."""
