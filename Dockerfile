@@ -1,8 +1,10 @@
 FROM python:3.12.8-slim-bookworm AS build
-COPY requirements-worker.lock /
+# requirements-console.lock makes an image for the console.
+ARG LOCK=requirements-worker.lock
+COPY ${LOCK} /requirements.lock
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-       --require-hashes --only-binary :all: -r /requirements-worker.lock
+       --require-hashes --only-binary :all: -r /requirements.lock
 
 FROM python:3.12.8-slim-bookworm
 # Numba and Matplotlib keep caches, and the user has no home.

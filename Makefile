@@ -61,6 +61,7 @@ bench-discovery: setup  ## measure discovery on a million rows
 lock:  ## pin the requirements of pyproject.toml
 	@$(COMPILE) --extra dev -o requirements.lock
 	@$(COMPILE) -c requirements.lock -o requirements-worker.lock
+	@$(COMPILE) -c requirements.lock --extra console -o requirements-console.lock
 
 clean:  ## remove the environment and everything that was made here
 	@rm -rf .venv .bootstrap output build .mypy_cache .pytest_cache .ruff_cache

@@ -18,8 +18,9 @@ from flows.watching.watch import Watch
 from model.outcomes import Outcome
 from model.records import WorkItem
 
-#: Seconds between two looks at whether a host that is down can be tried again.
-_LOOK_AGAIN_SECONDS = 0.1
+#: Seconds between two looks at whether a host that is down can be tried again, and at
+#: whether any recording waits for one.
+_LOOK_AGAIN_SECONDS, _IDLE_SECONDS = 0.1, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,9 @@ class Downloads:
 
     def _watch(self) -> None:
         try:
-            while not self._closing.wait(_LOOK_AGAIN_SECONDS):
+            while not self._closing.wait(
+                _LOOK_AGAIN_SECONDS if self._parked else _IDLE_SECONDS
+            ):
                 self._look_at_all()
         except Exception as error:
             self._on_failure(error)

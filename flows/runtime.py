@@ -43,6 +43,8 @@ from model.outcomes import CSV_COLUMNS
 
 log = structlog.get_logger("earshot")
 
+#: Seconds of the drain that are left when the last long poll has ended.
+_DRAIN_AFTER_POLL_SECONDS = 5
 #: Batches that are looked up at once.
 TRIAGE_THREADS = 2
 
@@ -123,12 +125,13 @@ class Worker:
         return rows
 
     def _open_consumer(self) -> Consumer:
-        settings = self.settings
+        settings, drain = self.settings, self.settings.drain_timeout_seconds
         consumer = Consumer(
             settings.sqs_queue_url,
             max_in_flight=settings.max_concurrency,
             visibility_timeout=settings.visibility_timeout_seconds,
-            long_poll=settings.drain_timeout_seconds / 2,
+            # A poll that is under way has to end within the drain.
+            long_poll=max(drain / 2, drain - _DRAIN_AFTER_POLL_SECONDS),
             idle_exit=settings.idle_exit_seconds,
             paused=self._must_wait,
             on_settled=lambda ended: self._settle.settled(ended),

@@ -32,7 +32,7 @@ SDK_VARIABLES = {
 
 def test_it_has_databases_an_emulated_aws_and_ours() -> None:
     assert set(SERVICES) == {
-        *("mongo", "postgres", "aws", "prometheus", "grafana"),
+        *("mongo", "postgres", "aws", "prometheus", "grafana", "console"),
         *OURS,
     }
 
@@ -79,7 +79,7 @@ def test_ports_are_published_to_this_machine_alone(name: str) -> None:
 
 def test_no_port_is_published_twice() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == len(set(ports)) == 6
+    assert len(ports) == len(set(ports)) == 7
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -112,10 +112,21 @@ def test_named_volumes_are_declared() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_what_is_mounted_exists(name: str) -> None:
+def test_what_is_mounted_exists_or_is_the_users_own(name: str) -> None:
+    ignored = (PROJECT / ".gitignore").read_text().splitlines()
     for volume in SERVICES[name].get("volumes", []):
-        if volume.startswith("."):
-            assert (PROJECT / volume.split(":")[0]).exists()
+        path = volume.split(":")[0]
+        if path.startswith("."):
+            assert (PROJECT / path).exists() or f"{path.removeprefix('.')}/" in ignored
+
+
+def test_the_consoles_image_has_what_the_workers_has_and_streamlit() -> None:
+    build = SERVICES["console"]["build"]
+    console = locked(build["args"]["LOCK"])
+    assert locked("requirements-worker.lock") < console
+    assert any(requirement.startswith("streamlit==") for requirement in console)
+    assert SERVICES["console"]["image"] != SERVICES["worker"]["image"]
+    assert f"!{build['args']['LOCK']}" in ignore_lines()
 
 
 def test_the_worker_may_drain_before_it_is_killed() -> None:

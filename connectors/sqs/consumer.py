@@ -101,6 +101,7 @@ class Consumer:
         self._failure: Exception | None = None
         self._on_failure = on_failure
         self._waiting: deque[Delivery] = deque()
+        self._arrived = threading.Event()
         self.taken_at = time.monotonic()
         patience = min(long_poll, idle_exit) if idle_exit else long_poll
         wait = max(1, min(MAX_LONG_POLL_SECONDS, round(patience)))
@@ -149,8 +150,13 @@ class Consumer:
         self._settlement.start()
         self.poller.start()
 
-    def take(self) -> list[Delivery]:
-        """Return the deliveries that wait, without blocking.
+    def take(self, patience: float = 0) -> list[Delivery]:
+        """Return the deliveries that wait; while none is held, after a wait for one.
+
+        Parameters
+        ----------
+        patience
+            Seconds of that wait.
 
         Raises
         ------
@@ -162,6 +168,9 @@ class Consumer:
             raise self._failure
         if self._is_idle():
             self.stop()
+        if patience and not len(self.leases) and not self.drained:
+            self._arrived.wait(patience)
+        self._arrived.clear()
         taken: list[Delivery] = []
         with suppress(IndexError):  # `stop` may clear what waits at any moment
             while len(taken) < TAKE_AT_MOST:
@@ -222,6 +231,7 @@ class Consumer:
             self._settlement.return_([delivery.message_id])
         else:
             self._waiting.append(delivery)
+            self._arrived.set()
 
     def _return_unbegun(self) -> None:
         self._waiting.clear()

@@ -33,6 +33,8 @@ PATIENCE_SECONDS = 0.1
 LATE_AFTER, ANSWER_SECONDS = 3, 20.0
 #: Seconds between two looks at whether receiving is still paused.
 _PAUSE_SECONDS = 0.1
+#: Seconds between two looks of a thread that is not needed at whether it is to end.
+_IDLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Poller:
             self._on_failure(error)
 
     def _may_poll(self, first: bool) -> bool:
-        if not first and not self._deep.wait(_PAUSE_SECONDS):
+        if not first and not self._deep.wait(_IDLE_SECONDS):
             return False
         if self._paused():
             self.quiet_since, self.turned_at = None, time.monotonic()

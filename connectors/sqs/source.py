@@ -9,26 +9,26 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from connectors.sqs.consumer import Consumer
 from connectors.sqs.poller import Delivery
 
-#: Time between two looks at what has been received, doubled up to the second while
-#: there is nothing: each is a turn of the whole graph.
-_LOOK_AGAIN, _LOOK_AGAIN_IDLE = timedelta(milliseconds=10), timedelta(milliseconds=40)
+#: Time between two looks at what has been received.
+_LOOK_AGAIN = timedelta(milliseconds=10)
+#: Seconds to wait for a delivery while none is held. There is nothing else to do then,
+#: and bytewax would turn a thousand times a second.
+_IDLE_SECONDS = 0.1
 
 
 class _ConsumerPartition(StatelessSourcePartition[Delivery]):
     def __init__(self, consumer: Consumer) -> None:
-        self._consumer, self._look_again = consumer, _LOOK_AGAIN
+        self._consumer = consumer
         consumer.start()
 
     def next_batch(self) -> list[Delivery]:
-        deliveries = self._consumer.take()
+        deliveries = self._consumer.take(_IDLE_SECONDS)
         if not deliveries and self._consumer.drained:
             raise StopIteration
-        later = min(_LOOK_AGAIN_IDLE, 2 * self._look_again)
-        self._look_again = _LOOK_AGAIN if deliveries else later
         return deliveries
 
     def next_awake(self) -> datetime:
-        return datetime.now(UTC) + self._look_again
+        return datetime.now(UTC) + _LOOK_AGAIN
 
 
 class SqsSource(DynamicSource[Delivery]):
