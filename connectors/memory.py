@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 from typing import IO
+
+#: Files beside recordings: connections, pipes of the children, libraries.
+_OTHER_FILES = 512
 
 
 class MemoryFile:
@@ -29,6 +33,16 @@ class MemoryFile:
     def close(self) -> None:
         """Give the bytes up."""
         self.file.close()
+
+
+def allow_files(count: int) -> None:
+    """Let this process hold so many files more, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _anonymous() -> tuple[IO[bytes], str]:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 from bytewax.run import _parse_args
 
 from connectors.errors import Misconfigured, Unavailable
+from connectors.memory import allow_files
 from connectors.sqs import QueueGone
 from flows.lifecycle import Drain, end_in_one_line
 from flows.runtime import Worker
@@ -33,6 +34,7 @@ def start_worker(*, debug: bool = False) -> Worker:
         "(python run_flow.py worker --processes N)"
     )
     settings = load_settings()
+    allow_files(settings.max_concurrency)
     if not debug:
         end_in_one_line()
     try:
