@@ -24,6 +24,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler
 from sklearn.svm import OneClassSVM
+from threadpoolctl import threadpool_limits
 
 from model.audio import AudioLimits
 from model.detector import Model, save_model
@@ -217,7 +218,9 @@ def main() -> None:
             folder = temporary / "generated"
             folder.mkdir()
             generated(folder)
-        print(json.dumps(run(folder, temporary, arguments.save)))
+        # On a busy machine threads that share small matrices wait for each other.
+        with threadpool_limits(1):
+            print(json.dumps(run(folder, temporary, arguments.save)))
 
 
 if __name__ == "__main__":

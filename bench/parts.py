@@ -132,18 +132,6 @@ def _task(number: int) -> str:
     return base64.b64encode(orjson.dumps(message)).decode()
 
 
-def rate_at_depth(load: Load, count: int, measured: int) -> float:
-    """Return messages a second at the top of a queue so deep, transport alone."""
-    queue = load.fill(count, [f"s3://{BUCKET}/none.wav"], done=True)
-    environment = {**load.environment(queue), "METRICS_PORT": "0"}
-    with Running([EARSHOT], [environment], load.folder / "depth.log") as running:
-        first = running.wait(lambda: load.left(queue) < count)
-        begun = load.left(queue)
-        goal = max(0, begun - measured)
-        last = running.wait(lambda: load.left(queue) <= goal)
-        return (begun - load.left(queue)) / (last - first)
-
-
 @dataclass(frozen=True)
 class Idle:
     """An idle worker: its cost, and the latency of single recordings, in seconds."""
@@ -200,16 +188,6 @@ def deleted(port: int) -> float:
 def requests(port: int) -> float:
     """Return how many requests a worker has made to SQS."""
     return metric(port, lambda line: line.startswith("earshot_sqs_requests_total"))
-
-
-def requests_per_message(load: Load, count: int) -> float:
-    """Return a worker's requests to SQS for each message of a deep queue."""
-    queue = load.fill(count, [f"s3://{BUCKET}/none.wav"], done=True)
-    port = 19_000 + hash(queue) % 900
-    environment = {**load.environment(queue), "METRICS_PORT": str(port)}
-    with Running([EARSHOT], [environment], load.folder / "requests.log") as running:
-        running.wait(lambda: load.left(queue) == 0)
-        return requests(port) / count
 
 
 def soak(load: Load, count: int) -> dict[str, float]:

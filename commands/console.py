@@ -30,7 +30,7 @@ def console(
     """
     if find_spec("streamlit") is None:
         raise CommandFailed(
-            "the console is not installed: pip install 'earshot[console]'"
+            "the console is not installed: pip install '.[console]' in the clone"
         )
     from console.serve import command, environment
     from console.signing_in import is_loopback, refusal

@@ -35,14 +35,15 @@ class MemoryFile:
         self.file.close()
 
 
-def allow_files(count: int) -> None:
-    """Let this process hold so many files more, as far as the system lets it."""
+def allow_files(count: int) -> int:
+    """Let this process hold so many files more; return how many the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + _OTHER_FILES
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(0, wanted - _OTHER_FILES)
 
 
 def _anonymous() -> tuple[IO[bytes], str]:

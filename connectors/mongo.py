@@ -104,6 +104,11 @@ class Results:
             found = self._collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})
             return {document["_id"] for document in found}
 
+    def documents(self, ids: Iterable[str]) -> list[Document]:
+        """Return the results there are of `ids`. Raises `Unavailable`."""
+        with translated():
+            return list(self._collection.find({"_id": {"$in": list(ids)}}))
+
     def versions(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the model version of each result there is. Raises `Unavailable`."""
         with translated():

@@ -41,6 +41,7 @@ def host_of(url: str) -> str:
 class _Host:
     circuit: Circuit
     answered_at: float | None = None
+    failed_at: float = 0.0
     down_since: float = 0.0
 
 
@@ -60,10 +61,15 @@ class AudioHosts:
 
     @property
     def outage(self) -> bool:
-        """Whether a host is down and no other one answered lately."""
-        return bool(self.down) and not self._answering_since(
-            self._clock() - LATELY_SECONDS
-        )
+        """Whether a host was found down lately and no other one has answered since.
+
+        What waits for a host asks it again and again. One that nobody asks for any
+        more, such as one that a message misspelt, says nothing about now.
+        """
+        lately = self._clock() - LATELY_SECONDS
+        hosts = self._known().values()
+        asked = any(h.circuit.is_open and h.failed_at >= lately for h in hosts)
+        return asked and not self._answering_since(lately)
 
     def forbid_receiving(self) -> bool:
         """Tell whether to receive nothing, since no host answers.
@@ -118,6 +124,7 @@ class AudioHosts:
     def failed(self, name: str, error: HostDown) -> None:
         """Note that a host gave no answer."""
         host = self._host(name)
+        host.failed_at = self._clock()
         if host.circuit.failed(error):
             host.down_since = self._clock()
             with self._lock:
@@ -138,16 +145,20 @@ class AudioHosts:
 
     def _host(self, name: str) -> _Host:
         with self._lock:
-            if name not in self._hosts:
-                self._hosts[name] = _Host(
-                    Circuit(name, failures=FAILURES, clock=self._clock)
-                )
-                self._forget()
-            return self._hosts[name]
+            host = self._hosts.pop(name, None)
+            if host is None:
+                host = _Host(Circuit(name, failures=FAILURES, clock=self._clock))
+            self._hosts[name] = host  # the one that was asked last stands last
+            while len(self._hosts) > _HOSTS_AT_MOST:
+                del self._hosts[self._forgettable()]
+            return host
 
-    def _forget(self) -> None:
-        """Drop the oldest hosts that answer: messages may name any number of them."""
-        spare = len(self._hosts) - _HOSTS_AT_MOST
-        idle = [n for n, host in self._hosts.items() if not host.circuit.is_open]
-        for name in idle[: max(0, spare)]:
-            del self._hosts[name]
+    def _forgettable(self) -> str:
+        """Return a host to forget: one that answers, else the one asked longest ago.
+
+        Messages may name any number of them.
+        """
+        idle = (n for n, host in self._hosts.items() if not host.circuit.is_open)
+        first = next(idle, None)
+        last = next(reversed(self._hosts))
+        return next(iter(self._hosts)) if first in (None, last) else str(first)

@@ -17,7 +17,7 @@ from connectors.csv import CsvFile
 from connectors.mongo import Results
 from connectors.quarantine import Quarantine, Quarantined
 from flows.acknowledgement import Acknowledgement
-from flows.announcements import announcement
+from flows.announcements import Announcements
 from flows.copies import Copies
 from flows.dependencies import Dependencies
 from flows.downloads import Withdrawn
@@ -82,10 +82,11 @@ class Settle:
         watch: Watch | None = None,
     ) -> None:
         self._acknowledgement = acknowledgement
-        self._results, self._csv, self._announcer = results, csv, announcer
+        self._results, self._csv = results, csv
         self._malformed, self._permanent = malformed, permanent
         self._backoff, self._copies = backoff, copies
         self._wait, self._tally = dependencies.call, tally
+        self._announce = Announcements(announcer, results, dependencies.call)
         self.rounds: Rounds[End] = Rounds(ROUND_AT_MOST)
         self._watch = watch or Watch()
         # The outcomes that SQS was asked to end, and when.
@@ -143,6 +144,7 @@ class Settle:
         judged = [end for end in ends if isinstance(end, Outcome)]
         refused = self._store([one for one in judged if one.status is Status.COMPLETED])
         judged = [refused.get(one.item.message_id, one) for one in judged]
+        self._announce(judged)
         # Not before: a copy that comes until now finds its record under way, and one
         # that comes from now on finds the result.
         outcomes = [one for end in judged for one in self._copies.resolve(end)]
@@ -169,9 +171,6 @@ class Settle:
         self._watch.stage("mongo", began)
         stored = [o for o in completed if o.item.result_document_id not in never]
         log.info("results_upserted", items=len(stored), superseding=len(again))
-        if self._announcer is not None:
-            announcer, told = self._announcer, [announcement(o) for o in stored]
-            self._wait(lambda: announcer.announce(told))
         return {
             one.item.message_id: failed(one.item, ResultRefused(reason))
             for one in completed

@@ -34,7 +34,13 @@ def start_worker(*, debug: bool = False) -> Worker:
         "(python run_flow.py worker --processes N)"
     )
     settings = load_settings()
-    allow_files(settings.max_concurrency)
+    allowed = allow_files(settings.max_concurrency)
+    if allowed < settings.max_concurrency:
+        fail(
+            f"MAX_CONCURRENCY={settings.max_concurrency}: expected at most {allowed}, "
+            "since each recording is an open file (ulimit -Hn)",
+            code=2,
+        )
     if not debug:
         end_in_one_line()
     try:

@@ -13,6 +13,7 @@ import orjson
 import pytest
 import yaml
 
+from flows.child import MEMORY_BYTES
 from flows.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -154,6 +155,16 @@ def test_no_pod_may_do_more_than_it_must(name: str) -> None:
         assert str(Path(settings()["CSV_OUTPUT_PATH"]).parent) in written
 
 
+def test_a_hostile_recording_cannot_cost_the_worker_its_pod() -> None:
+    (container,) = pods()["worker"]["containers"]
+    limit = int(container["resources"]["limits"]["memory"].removesuffix("Gi")) << 30
+    variables = {one["name"]: one["value"] for one in container["env"]}
+    children = int(variables["INFERENCE_PROCESSES"])
+    parent, child = 250 << 20, 60 << 20
+    held = Settings.model_fields["max_bytes_in_flight"].default
+    assert limit >= parent + held + children * (child + MEMORY_BYTES)
+
+
 def test_the_scaler_looks_at_the_workers_queue_and_counts_what_is_in_flight() -> None:
     (trigger,) = named("ScaledObject", "earshot-worker")["spec"]["triggers"]
     assert trigger["metadata"]["queueURL"] == settings()["SQS_QUEUE_URL"]
@@ -170,6 +181,7 @@ PERMISSIONS = {
     "get_queue_url": "sqs:GetQueueUrl",
     "send_message_batch": "sqs:SendMessage",
     "publish_batch": "sns:Publish",
+    "get_topic_attributes": "sns:GetTopicAttributes",
     "get_object": "s3:GetObject",
 }
 
@@ -190,7 +202,8 @@ def allowed(name: str) -> set[str]:
 
 def requests_made() -> set[str]:
     """Return the AWS requests that the product's code names, trial queues aside."""
-    paths = [p for p in (ROOT / "connectors").rglob("*.py") if "local" not in p.parts]
+    found = (*(ROOT / "connectors").rglob("*.py"), *(ROOT / "flows").rglob("*.py"))
+    paths = [path for path in found if "local" not in path.parts]
     names: set[str] = set()
     for path in paths:
         if path.name != "queues.py":

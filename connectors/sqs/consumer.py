@@ -235,7 +235,7 @@ class Consumer:
 
     def _return_unbegun(self) -> None:
         self._waiting.clear()
-        self._settlement.return_(self.leases.ids(Phase.HELD))
+        self._settlement.return_(self.leases.withdraw())
 
     def _is_idle(self) -> bool:
         if not self._idle_exit:

@@ -111,6 +111,14 @@ class Leases:
             lease.phase = Phase.BEGUN
             return True
 
+    def withdraw(self) -> list[str]:
+        """Return the ids of what no work has begun on; from now on none can."""
+        with self._changed:
+            unbegun = [x for x in self._leases.values() if x.phase is Phase.HELD]
+            for lease in unbegun:
+                lease.phase = Phase.RETURNING
+            return [lease.message_id for lease in unbegun]
+
     def enter(self, message_id: str, phase: Phase) -> bool:
         """Move a lease to `phase`; False when there is none."""
         with self._changed:

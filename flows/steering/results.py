@@ -88,7 +88,7 @@ def write_parquet(pages: Pages, out: BinaryIO) -> int:
         from pyarrow import parquet
     except ModuleNotFoundError:
         raise NotInstalled(
-            "--format parquet: expected pyarrow: pip install 'earshot[parquet]'"
+            "--format parquet: expected pyarrow: pip install '.[parquet]' in the clone"
         ) from None
     schema, count = _schema(pyarrow), 0
     with parquet.ParquetWriter(out, schema) as writer:

@@ -137,7 +137,7 @@ def test_without_streamlit_one_line_says_what_is_missing(
     process = pipeline.run("run_flow.py", "console", PYTHONPATH=str(tmp_path))
     assert process.exit_code == 1
     (line,) = process.stderr.splitlines()
-    assert "not installed: pip install 'earshot[console]'" in line
+    assert "not installed: pip install '.[console]'" in line
 
 
 def test_nothing_is_sent_anywhere_and_nobody_is_asked() -> None:

@@ -199,6 +199,25 @@ def test_in_an_outage_one_batch_is_received_now_and_then() -> None:
     assert allowed == 4 + 9
 
 
+def test_a_host_that_nobody_asks_for_any_more_is_no_outage_for_ever() -> None:
+    clock = Clock()
+    hosts = AudioHosts(clock)
+    take_down(hosts, "misspelt")
+    assert hosts.outage
+    clock.pass_(LATELY_SECONDS + 1)
+    assert not hosts.outage
+    hosts.failed("misspelt", DOWN)
+    assert hosts.outage
+
+
+def test_a_thousand_hosts_that_are_down_leave_room_for_another() -> None:
+    hosts = AudioHosts(Clock())
+    for number in range(1500):
+        take_down(hosts, f"host-{number}")
+    assert hosts.is_down("host-1499") and not hosts.is_down("host-0")
+    assert len(hosts._hosts) <= 1000
+
+
 def test_any_number_of_hosts_takes_no_more_memory_than_that_of_a_thousand() -> None:
     hosts = AudioHosts(Clock())
     take_down(hosts, "down")

@@ -95,6 +95,10 @@ class World:
             self._note("upsert", [one["message_id"] for one in documents])
         return {d["_id"]: "no" for d in documents if d["message_id"] in self.never}
 
+    def documents(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        self._note("documents", list(ids))
+        return [{"_id": key, "is_anomaly": True, "udise": None} for key in ids]
+
     def supersede(self, documents: Sequence[dict[str, Any]]) -> dict[str, str]:
         assert not documents, "nothing here is to be superseded"
         return {}
@@ -207,6 +211,26 @@ def test_a_result_that_mongo_refuses_for_good_goes_to_the_quarantine_alone(
     assert world.all("quarantine") == [["a"]]
     assert world.all("delete") == [["b", "a"]]
     assert "store: no" in world.path.read_text()
+
+
+def skipped(message_id: str, receive_count: int) -> Outcome:
+    again = replace(one_item(message_id), receive_count=receive_count)
+    return Outcome(again, Status.SKIPPED_EXISTING)
+
+
+def test_what_was_stored_before_its_worker_died_is_announced_when_it_comes_again(
+    world: World,
+) -> None:
+    world.settle().settle([skipped("a", 2)])
+    assert world.names() == ["documents", "announce", "csv", "delete"]
+    assert world.all("announce") == [1]
+
+
+def test_what_comes_for_the_first_time_with_a_result_is_not_announced(
+    world: World,
+) -> None:
+    world.settle().settle([skipped("a", 1)])
+    assert world.names() == ["csv", "delete"]
 
 
 def test_a_permanent_failure_whose_copy_is_refused_comes_back(world: World) -> None:

@@ -181,7 +181,7 @@ def test_without_pyarrow_one_line_says_what_is_missing(
     )
     assert process.exit_code == 1
     (line,) = process.stderr.splitlines()
-    assert "expected pyarrow: pip install 'earshot[parquet]'" in line
+    assert "expected pyarrow: pip install '.[parquet]'" in line
     assert not path.exists()
 
 
