@@ -25,6 +25,8 @@ def score(
     debug: Debug = False,
 ) -> None:
     """Score audio files: one JSON line a file."""
+    from threadpoolctl import threadpool_limits
+
     from flows.start import load_local_settings
     from model.detector import load_model
     from model.recordings import AUDIO_SUFFIXES
@@ -33,9 +35,10 @@ def score(
     settings = load_local_settings(model_path=model)
     loaded = load_model(settings.model_path)
     faults: list[bool] = []
-    for line in score_files(paths, loaded, settings.audio_limits()):
-        faults.append(line["error"] is not None)
-        _print(line)
+    with threadpool_limits(1):  # on a busy machine more wait for each other
+        for line in score_files(paths, loaded, settings.audio_limits()):
+            faults.append(line["error"] is not None)
+            _print(line)
     if not faults:
         folders = ", ".join(map(str, paths))
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
@@ -121,6 +124,8 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Measure a model on labelled recordings: JSON on stdout, plots and a page."""
+    from threadpoolctl import threadpool_limits
+
     from flows.start import load_local_settings
     from model.detector import load_model
     from model.evaluation import EvaluationError
@@ -130,7 +135,8 @@ def evaluate(
     settings = load_local_settings(model_path=model)
     loaded = load_model(settings.model_path)
     try:
-        _print(measure(labels, loaded, output, settings.audio_limits()))
+        with threadpool_limits(1):  # on a busy machine more wait for each other
+            _print(measure(labels, loaded, output, settings.audio_limits()))
     except (EvaluationError, ManifestError, OSError) as error:
         raise CommandFailed(str(error)) from error
 

@@ -118,8 +118,9 @@ def decode(
     first, second = _decoders(container)
     try:
         return _decode_with(first, data, container, limits)
-    except Undecodable as error:
-        refusal = error
+    except (Undecodable, NoSamples) as error:
+        # A recorder that crashed wrote a length of zero; FFmpeg reads on to the end.
+        refusal: AudioError = error
     try:
         return _decode_with(second, data, container, limits)
     except Undecodable:

@@ -8,10 +8,10 @@ format cannot get in by posing as audio.
 from dataclasses import dataclass
 
 from model.audio_errors import EmptyFile, ForeignFile, TextFile, UnknownFormat
+from model.mp3 import end_of_id3, indexed_bytes
 
 _SHOWN_BYTES = 8
 _TEXT_SAMPLE_BYTES = 512
-_ID3_HEADER_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ CAF = Container("caf", "caf")
 FLAC = Container("flac", "flac")
 OGG = Container("ogg", "ogg", declares_duration=False)
 MP3 = Container("mp3", "mp3", declares_duration=False)
+#: With an index in its first frame, which states the duration.
+INDEXED_MP3 = Container("mp3", "mp3")
+#: Recordings one after the other, the index that of the first: libsndfile stops there.
+JOINED_MP3 = Container("mp3", "mp3", libsndfile=False, declares_duration=False)
 AAC = Container("aac", "aac", libsndfile=False, declares_duration=False)
 AMR = Container("amr", "amr", libsndfile=False, declares_duration=False)
 MP4 = Container("mp4", "mov", libsndfile=False)
@@ -64,6 +68,8 @@ _SIGNATURES = (
 _RIFF = (b"RIFF", b"RIFX", b"RF64")
 #: Layers III and II; the bits of layer I also begin a text in UTF-16.
 _LAYERS = (1, 2)
+#: Times the size in the index, and bytes of tags, beyond which more recordings follow.
+_JOINED_FROM, _SPARE_BYTES = 1.05, 4096
 _EBML = b"\x1a\x45\xdf\xa3"
 _MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _BRANDS = {
@@ -86,6 +92,7 @@ _FOREIGN = (
     (b"MZ", "a program"),
     (b"SQLite format 3", "a database"),
     (b"MThd", "a MIDI score"),
+    (b"FLV\x01", "a Flash video"),
 )
 
 
@@ -136,7 +143,7 @@ def _mp4(data: bytes) -> Container:
 
 def _mpeg(data: bytes) -> Container | None:
     """Tell MPEG audio (a layer is set) from ADTS AAC (layer zero), behind any tag."""
-    start = _end_of_id3(data)
+    start = end_of_id3(data)
     if data[start : start + 4] == b"fLaC":
         return FLAC
     sync = data[start : start + 2]
@@ -144,22 +151,25 @@ def _mpeg(data: bytes) -> Container | None:
         return MP3 if start else None
     if sync[1] & 0xF6 == 0xF0:
         return AAC
-    return MP3 if sync[1] >> 1 & 0x03 in _LAYERS else None
+    if sync[1] >> 1 & 0x03 not in _LAYERS:
+        return None
+    return _mp3(data, start)
 
 
-def _end_of_id3(data: bytes) -> int:
-    if not data.startswith(b"ID3") or len(data) < _ID3_HEADER_BYTES:
-        return 0
-    size = 0
-    for byte in data[6:10]:
-        size = size << 7 | byte & 0x7F
-    return _ID3_HEADER_BYTES + size
+def _mp3(data: bytes, start: int) -> Container:
+    size = indexed_bytes(data, start)
+    if size is None:
+        return MP3
+    joined = 0 < size < (len(data) - start - _SPARE_BYTES) / _JOINED_FROM
+    return JOINED_MP3 if joined else INDEXED_MP3
 
 
 def _refusal(data: bytes) -> TextFile | ForeignFile | UnknownFormat:
     for signature, kind in _FOREIGN:
         if data.startswith(signature):
             return ForeignFile(f"not audio: the file is {kind}")
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return ForeignFile("not audio: the file is an AVI video")
     text = _text_kind(data[:_TEXT_SAMPLE_BYTES])
     if text is not None:
         return TextFile(f"not audio: the file is {text}")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from model.audio_errors import NoAudioStream, NoSamples, Undecodable
+from model.completeness import check_duration
 from model.containers import Container
 from model.stream import BLOCK_FRAMES, Stream
 from model.waveform import FloatArray
@@ -39,8 +40,8 @@ def open_ffmpeg(data: bytes, container: Container) -> Iterator[Stream]:
     ------
     NoAudioStream
         The container holds no sound track.
-    NoSamples
-        The track holds no frame.
+    NoSamples, Incomplete
+        The track holds no frame, as it promises or although it promises some.
     Undecodable
         On opening or while blocks are read.
     """
@@ -65,13 +66,15 @@ def _stream(file: Any, container: Container) -> Stream:
     track.codec_context.thread_count = 1
     frames = _frames(file, track, container)
     first = next(frames, None)
+    declared = _declared_seconds(file, track, container)
     if first is None:
+        check_duration(declared, 0.0)
         raise NoSamples("the recording has no samples")
     return Stream(
         rate=first.sample_rate,
         channels=first.layout.nb_channels,
         codec=f"{container.name}/{track.codec_context.name}",
-        declared_seconds=_declared_seconds(file, track, container),
+        declared_seconds=declared,
         blocks=_blocks(chain([first], frames), container),
     )
 
@@ -116,26 +119,32 @@ def _blocks(frames: Iterator[Any], container: Container) -> Iterator[FloatArray]
         shape = layout
         if frame.format.name.removesuffix("p") not in _FORMATS:
             raise Undecodable(f"{container.name} has samples of an unknown format")
-        held.append(_samples(frame))
-        count += frame.samples
-        if count >= BLOCK_FRAMES:
-            yield np.concatenate(held)
-            held, count = [], 0
+        for samples in _samples(frame):
+            held.append(samples)
+            count += len(samples)
+            if count >= BLOCK_FRAMES:
+                yield np.concatenate(held)
+                held, count = [], 0
     if held:
         yield np.concatenate(held)
 
 
-def _samples(frame: Any) -> FloatArray:
-    """Convert a frame to an array of shape (n, channels) of full scale 1."""
+def _samples(frame: Any) -> Iterator[FloatArray]:
+    """Convert a frame to arrays of shape (n, channels) of full scale 1.
+
+    A frame of compressed sound is short, but one of PCM may be as long as the file.
+    """
     kind, scale, silence = _FORMATS[frame.format.name.removesuffix("p")]
     # PyAV's own to_ndarray takes three times as long.
     planes = [np.frombuffer(plane, kind) for plane in frame.planes]
     width = 1 if frame.format.is_planar else frame.layout.nb_channels
-    columns = [plane[: frame.samples * width].reshape(-1, width) for plane in planes]
-    samples = np.concatenate(columns, axis=1).astype(np.float32, copy=False)
-    if scale != 1.0:
-        samples = (samples - np.float32(silence)) / np.float32(scale)
-    return samples
+    rows = [plane[: frame.samples * width].reshape(-1, width) for plane in planes]
+    for start in range(0, frame.samples, BLOCK_FRAMES):
+        parts = [plane[start : start + BLOCK_FRAMES] for plane in rows]
+        samples = np.concatenate(parts, axis=1).astype(np.float32, copy=False)
+        if scale != 1.0:
+            samples = (samples - np.float32(silence)) / np.float32(scale)
+        yield samples
 
 
 def _undecodable(container: Container, error: Exception) -> Undecodable:

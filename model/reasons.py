@@ -31,6 +31,23 @@ _SECOND_SHARE = 1.25
 #: Minus the squared distance beyond which a recording is not like spoiled speech.
 _FAR = -100.0
 
+#: dB below the loudest: a recording that has faded so far is not still sounding.
+_FADED_DB = -35.0
+#: dB of speech above the background that nobody calls noisy.
+_CLEAN_DB = 25.0
+#: log10 of the share of samples near the peak: one in 1600 is no clipping.
+_UNCLIPPED_LOG_SHARE = -3.2
+#: log10 of those near the peak over all in the upper third: clipped samples pile up.
+_UNPILED_LOG_RATIO = -1.0
+#: dB; speech itself falls as fast from one slice to the next.
+_GENTLE_DB = 15.0
+#: dBFS; normal recordings are as quiet.
+_AUDIBLE_DB = -35.0
+#: Hertz; sound up to here carries all consonants but the sharpest.
+_BRIGHT_HZ = 4500.0
+#: Share of active frames from which on there is speech to be heard.
+_SPOKEN_SHARE = 0.35
+
 #: Kinds of spoiling that facts tell better.
 _FACTS = frozenset(("too_short", "silent"))
 #: Kinds of spoiling that leave a voice to be heard above all else.
@@ -53,7 +70,7 @@ _WORDS: dict[str, Callable[[Features], str]] = {
     "too_short": lambda f: f"cut off: only {_seconds(f):.1f} s long",
     "noisy": lambda f: f"noisy: speech only {f['snr_db']:z.0f} dB above the background",
     "humming": lambda f: "noisy: a steady hum",
-    "with_music": lambda f: "music or other sounds beside the voice",
+    "with_music": lambda f: "music or other sounds, alone or with a voice",
     "clipped": lambda f: (
         f"clipped: {_percent(f['near_peak_share'])} of the samples "
         f"at {f['peak_db']:z.0f} dBFS"
@@ -75,6 +92,22 @@ _WORDS: dict[str, Callable[[Features], str]] = {
     "tones_only": lambda f: "no speech: tones",
     "music_only": lambda f: "no speech: music or tones",
     "bursts_only": lambda f: "no speech: coughs, knocks or other short sounds",
+}
+
+#: What a listener or a meter would contradict: these words are not said then, however
+#: alike the recording is. Normal recordings lie mostly on this side.
+_CONTRADICTED: dict[str, Callable[[Features], bool]] = {
+    "cut_end": lambda f: f["last_db"] < _FADED_DB,
+    "cut_start": lambda f: f["first_db"] < _FADED_DB,
+    "noisy": lambda f: f["snr_db"] > _CLEAN_DB,
+    "clipped": lambda f: (
+        f["near_peak_share"] < _UNCLIPPED_LOG_SHARE
+        or f["near_peak_share"] - f["upper_share"] < _UNPILED_LOG_RATIO
+    ),
+    "gaps": lambda f: f["steepest_fall_db"] < _GENTLE_DB,
+    "quiet": lambda f: f["rms_db"] > _AUDIBLE_DB,
+    "muffled": lambda f: f["rolloff_99"] > _BRIGHT_HZ,
+    "mostly_silent": lambda f: f["active_share"] > _SPOKEN_SHARE,
 }
 
 
@@ -129,7 +162,8 @@ def _alike(features: Features, likeness: Mapping[str, float]) -> Sequence[str]:
 
 
 def _excluded(features: Features) -> frozenset[str]:
-    excluded = _FACTS
+    contradicted = {kind for kind, says in _CONTRADICTED.items() if says(features)}
+    excluded = _FACTS | contradicted
     if features["voicing_p90"] < _VOICED:
         excluded |= _VOICED_KINDS | _HEARD_THROUGH
     elif features["level_middle_range_db"] < _FLAT_RANGE_DB:

@@ -47,27 +47,30 @@ def _modulation(bands: FloatArray) -> dict[str, float]:
 
 def _flux(bands: FloatArray, activity: Activity) -> dict[str, float]:
     steps = np.diff(bands, axis=0, prepend=bands[:1])
-    size = np.abs(steps).mean(axis=1)
-    rise = np.maximum(steps, 0).mean(axis=1)
+    # Products with a vector are sums in a fraction of the time of NumPy's own.
+    average = np.full(steps.shape[1], 1 / steps.shape[1], np.float32)
+    size = np.abs(steps) @ average
+    rise = (size + steps @ average) / np.float32(2)
     active = activity.active
-    squares = steps * steps
-    variance = float(squares.mean()) + 1.0
+    flat = steps.ravel()
+    variance = float(flat @ flat) / len(flat) + 1.0
     return {
         "flux_mean": float(size.mean()),
         "flux_active": float(size[active].mean()),
         "flux_spread": float(size.std()),
         "flux_rise_share": float(rise[active].mean() / (size[active].mean() + 1e-3)),
-        "flux_skew": float((squares * steps).mean()) / variance**1.5,
+        "flux_skew": float((flat * flat) @ flat) / len(flat) / variance**1.5,
     }
 
 
 def _likeness(bands: FloatArray) -> dict[str, float]:
     """Correlation of a spectrum with the one some frames later."""
-    shape = bands - bands.mean(axis=0)
-    norm = float((shape**2).mean()) + 1e-3
+    shape = (bands - bands.mean(axis=0)).ravel()
+    norm = float(shape @ shape) / len(shape) + 1e-3
     named = {}
     for lag in _LAGS:
-        later = shape[lag:] if len(shape) > lag else shape
-        product = float((shape[: len(later)] * later).mean())
+        shift = lag * bands.shape[1]
+        later = shape[shift:] if len(shape) > shift else shape
+        product = float(shape[: len(later)] @ later) / len(later)
         named[f"likeness_{lag}"] = product / norm
     return named

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy
 import sklearn
+from threadpoolctl import threadpool_limits
 
 from model.audio import AudioError, AudioLimits
 from model.estimator import Detector
@@ -102,9 +103,24 @@ def train(
     TrainingError
         Fewer than ``MIN_RECORDINGS`` files can be used.
     """
-    lessons, skipped = Lessons(), dict[Path, str]()
     chosen = _shuffled(paths)
-    for path in chosen if progress is None else progress(chosen):
+    # On a busy machine threads that share such small matrices wait for each other:
+    # two took six times as long as one.
+    with threadpool_limits(1):
+        lessons, skipped = _learn(
+            chosen if progress is None else progress(chosen), limits
+        )
+        detector = Detector(flag_rate=flag_rate)
+        detector.fit(lessons.rows, spoiled=lessons.spoiled)
+    flagged = int(np.count_nonzero(detector.sample_ > -detector.offset_))
+    return Training(_model(name, detector, data), len(lessons), skipped, flagged)
+
+
+def _learn(
+    paths: Iterable[Path], limits: AudioLimits
+) -> tuple[Lessons, dict[Path, str]]:
+    lessons, skipped = Lessons(), dict[Path, str]()
+    for path in paths:
         try:
             lessons.add(waveform_of(path, limits))
         except (AudioError, OSError) as error:
@@ -113,9 +129,7 @@ def train(
         raise TrainingError(
             f"{len(lessons)} recordings can be used, {MIN_RECORDINGS} are needed"
         )
-    detector = Detector(flag_rate=flag_rate).fit(lessons.rows, spoiled=lessons.spoiled)
-    flagged = int(np.count_nonzero(detector.sample_ > -detector.offset_))
-    return Training(_model(name, detector, data), len(lessons), skipped, flagged)
+    return lessons, skipped
 
 
 def _shuffled(paths: Sequence[Path]) -> list[Path]:

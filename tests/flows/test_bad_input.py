@@ -18,7 +18,7 @@ from model.outcomes import Kind, Outcome, Status
 from tests import recordings
 from tests.audio_host import AudioHost, Response
 from tests.flows.test_worker import Rig, rig  # noqa: F401
-from tests.model import test_bad_files as files
+from tests.model import bad_files as files
 from tests.model.test_records import MESSAGE, REQUIRED
 
 WAV = recordings.tone(0.3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from model.audio import AudioError, AudioLimits, decode
+from model.mp3 import indexed_bytes
 from model.waveform import downmix
 from tests.model.sounds import babbling, encoded, ffmpeg_encoded
 
@@ -95,6 +96,24 @@ def test_the_container_is_told_by_its_bytes_behind_an_id3_tag() -> None:
     data = encoded(babbling(1.0), 16_000, "MP3")
     tag = b"ID3\x04\x00\x00\x00\x00\x00\x0a" + bytes(10)
     assert decode(tag + data)[1].codec == "mp3/mpeg_layer_iii"
+
+
+@pytest.mark.parametrize("encoder", ["libsndfile", "ffmpeg"])
+def test_mp3_recordings_one_after_the_other_are_all_heard(encoder: str) -> None:
+    """The index in the first frame is that of the first recording only."""
+    y = babbling(3.0)
+    data = (
+        encoded(y, 16_000, "MP3")
+        if encoder == "libsndfile"
+        else ffmpeg_encoded(y, 16_000, "mp3", "libmp3lame")
+    )
+    assert decode(data * 3)[1].duration_seconds == pytest.approx(9.0, rel=0.05)
+
+
+def test_an_index_of_fraunhofer_is_read() -> None:
+    frame = b"\xff\xfb\x90\x00" + bytes(32) + b"VBRI" + bytes(6)
+    assert indexed_bytes(frame + (5000).to_bytes(4, "big"), 0) == 5000
+    assert indexed_bytes(frame.replace(b"VBRI", bytes(4)) + bytes(4), 0) is None
 
 
 def test_a_damaged_packet_in_the_middle_costs_only_itself() -> None:

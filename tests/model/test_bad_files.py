@@ -15,136 +15,26 @@ from hypothesis import strategies as st
 
 from model import audio_errors as e
 from model.audio import AudioLimits, decode
-from tests.model.sounds import babbling, encoded, ffmpeg_encoded
-
-Y = babbling(2.0)
-WAV = encoded(Y, 16_000, "WAV", "PCM_16")
-FLAC = encoded(Y, 16_000, "FLAC")
-OGG = encoded(Y, 16_000, "OGG")
-MP3 = encoded(Y, 16_000, "MP3")
-M4A = ffmpeg_encoded(Y, 16_000, "ipod", "aac")
-WEBM = ffmpeg_encoded(babbling(2.0, 48_000), 48_000, "webm", "libopus")
-WMA = ffmpeg_encoded(Y, 16_000, "asf", "wmav2")
-AAC = ffmpeg_encoded(Y, 16_000, "adts", "aac")
-AMR = ffmpeg_encoded(babbling(2.0, 8_000), 8_000, "amr", "libopencore_amrnb")
-SILENCE = np.zeros(16_000, np.float32)
-
-
-def wav(
-    rate: int = 16_000, channels: int = 1, bits: int = 16, body: bytes = b""
-) -> bytes:
-    width = channels * bits // 8
-    form = struct.pack("<HHIIHH", 1, channels, rate, rate * width, width, bits)
-    chunks = b"fmt " + struct.pack("<I", 16) + form + b"data"
-    chunks += struct.pack("<I", len(body)) + body
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
-
-
-def with_samples(*values: float) -> bytes:
-    y = Y.copy()
-    y[100 : 100 + len(values)] = values
-    return encoded(y, 16_000, "WAV", "FLOAT")
-
-
-TEXTS = {
-    "html": b"<!DOCTYPE html><html><body>Not found</body></html>",
-    "html after blanks": b"\n\n  <html><head></head></html>",
-    "xml": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
-    "json object": b'{"error": "expired"}',
-    "json list": b"[1, 2, 3]",
-    "json with byte order mark": b"\xef\xbb\xbf{}",
-    "words": b"the recording is not available any more",
-    "hindi": "रिकॉर्डिंग उपलब्ध नहीं है".encode(),
-    "utf-16": "no audio".encode("utf-16"),
-    "one letter": b"x",
-    "blanks": b"   \n",
-    "playlist": b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1/secret\n",
-    "concat script": b"ffconcat version 1.0\nfile '/etc/passwd'\n",
-    "session description": b"v=0\no=- 0 0 IN IP4 127.0.0.1\n",
-    "shell script": b"#!/bin/sh\necho\n",
-    "csv": b"path,kind\n1,2\n",
-    "long text": b"word " * 40_000,
-    "text cut in a character": ("ab" + "é" * 400).encode(),
-    "dash manifest": b"<MPD></MPD>",
-    "svg": b"<svg></svg>",
-}
-FOREIGN = {
-    "png": b"\x89PNG\r\n\x1a\n" + bytes(100),
-    "jpeg": b"\xff\xd8\xff\xe0" + bytes(100),
-    "gif": b"GIF89a" + bytes(100),
-    "pdf": b"%PDF-1.7\n" + bytes(100),
-    "zip": b"PK\x03\x04" + bytes(100),
-    "gzip": b"\x1f\x8b\x08" + bytes(100),
-    "rar": b"Rar!\x1a\x07" + bytes(100),
-    "7z": b"7z\xbc\xaf\x27\x1c" + bytes(100),
-    "elf": b"\x7fELF" + bytes(100),
-    "exe": b"MZ\x90\x00" + bytes(100),
-    "midi": b"MThd" + bytes(100),
-}
-UNKNOWN = {
-    "zeros": bytes(4096),
-    "one zero": b"\0",
-    "noise": bytes(np.random.default_rng(1).integers(1, 8, 4096, np.uint8)),
-    "riff without wave": b"RIFF\x24\0\0\0AVI " + bytes(100),
-    "form without aiff": b"FORM\0\0\0\x24ILBM" + bytes(100),
-    "id3 sync without layer": b"\xff\xe0" + bytes(100),
-    "mpeg transport stream": b"\x47\x00\x00" + bytes(300),
-    "half an id3 header": b"ID3\x04\0",
-}
-UNDECODABLE = {
-    "flac magic only": b"fLaC",
-    "flac with junk": b"fLaC" + bytes(2000),
-    "flac header without frames": FLAC[:60] + b"\x55" * 500,
-    "id3 tag only": b"ID3\x04\0\0\0\0\0\x0a" + bytes(10),
-    "mp3 sync with junk": b"\xff\xfb\x90\x00" + b"\x55" * 400,
-    "matroska with junk": b"\x1a\x45\xdf\xa3" + bytes(500),
-    "webm without clusters": WEBM[:40],
-    "wma magic only": WMA[:30],
-    "aac sync with junk": b"\xff\xf1\x50\x80" + b"\x55" * 300,
-    "moov with junk": b"\0\0\0\x20ftypM4A " + bytes(20) + b"\0\0\0\x10moov" + bytes(8),
-    "au with junk": b".snd" + b"\xff" * 100,
-    "caf with junk": b"caff" + b"\xff" * 100,
-    "wav without chunks": b"RIFF\x04\0\0\0WAVE",
-    "wav of an unknown codec": wav(body=bytes(3200)).replace(
-        struct.pack("<HH", 1, 1), struct.pack("<HH", 0x7FFE, 1), 1
-    ),
-    "aiff without chunks": b"FORM\0\0\0\x04AIFF",
-}
-INCOMPLETE = {
-    "half a wav": WAV[: len(WAV) // 2],
-    "wav header only": WAV[:44],
-    "nine tenths of a wav": WAV[: len(WAV) * 9 // 10],
-    "half a flac": FLAC[: len(FLAC) // 2],
-    "half an ogg": OGG[: len(OGG) // 2 + 7],
-    "ogg magic only": b"OggS",
-    "half an m4a": M4A[: len(M4A) // 2],
-    "m4a of its type only": M4A[:28],
-    "half a webm": WEBM[: len(WEBM) // 2],
-    "half a wma": WMA[: len(WMA) // 2],
-    "half an aiff": encoded(Y, 16_000, "AIFF")[:32_000],
-}
-LIMITS = {
-    "nine channels": (wav(channels=9, body=bytes(1800)), e.TooManyChannels),
-    "a thousand channels": (wav(channels=1000, body=bytes(8000)), e.TooManyChannels),
-    "3999 Hz": (wav(rate=3_999, body=bytes(8000)), e.UnsupportedRate),
-    "192001 Hz": (wav(rate=192_001, body=bytes(8000)), e.UnsupportedRate),
-    "1 Hz": (wav(rate=1, body=bytes(8000)), e.UnsupportedRate),
-    "4 GHz": (wav(rate=2**31 - 1, body=bytes(8000)), e.UnsupportedRate),
-    "too long wav": (wav(rate=4_000, bits=8, body=bytes(2_400_001)), e.TooLong),
-    "too long amr": (AMR[:6] + AMR[6:] * 320, e.TooLong),
-    "too long aac": (AAC * 320, e.TooLong),
-}
-NO_SAMPLES = {
-    "empty wav": encoded(SILENCE[:0], 16_000, "WAV"),
-    "empty aiff": encoded(SILENCE[:0], 16_000, "AIFF"),
-    "amr without frames": b"#!AMR\n",
-}
-NOT_FINITE = {
-    "nan": with_samples(float("nan")),
-    "infinity": with_samples(float("inf")),
-    "minus infinity": with_samples(float("-inf"), 0.0),
-    "both infinities": with_samples(float("inf"), float("-inf")),
-}
+from tests.model.bad_files import (
+    AMR,
+    FLAC,
+    FOREIGN,
+    INCOMPLETE,
+    LIMITS,
+    M4A,
+    MP3,
+    NO_SAMPLES,
+    NOT_FINITE,
+    OGG,
+    TEXTS,
+    UNDECODABLE,
+    UNKNOWN,
+    WAV,
+    WEBM,
+    WMA,
+    promising,
+)
+from tests.model.sounds import babbling, ffmpeg_encoded
 
 
 def cases(
@@ -201,6 +91,30 @@ def test_a_video_without_sound_is_refused_as_without_a_sound_track() -> None:
         decode(buffer.getvalue())
 
 
+def test_a_wav_that_no_length_was_written_to_is_read_to_its_end() -> None:
+    _, info = decode(promising(0.0))
+    assert info.duration_seconds == pytest.approx(2.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "tail", [b"LIST" + struct.pack("<I", 60_000) + b"\x07" * 60_000, bytes(60_000)]
+)
+def test_a_tag_or_padding_behind_the_sound_is_no_damage(tail: bytes) -> None:
+    data = WAV[:4] + struct.pack("<I", len(WAV) + len(tail) - 8) + WAV[8:] + tail
+    assert decode(data)[1].duration_seconds == 2.0
+
+
+@pytest.mark.parametrize(
+    "head", [b"RIFF\0\0\0\0WAVE", b"caff\0\1\0\0", b"\0\0\0\x08ftyp"]
+)
+def test_millions_of_empty_chunks_take_no_time(head: bytes) -> None:
+    chunk = b"\0\0\0\x08free" if head.endswith(b"ftyp") else b"free" + bytes(8)
+    start = time.monotonic()
+    with pytest.raises(e.AudioError):
+        decode(head + chunk * 4_000_000)
+    assert time.monotonic() - start < 5
+
+
 @cache
 def day_of_silence() -> bytes:
     buffer = BytesIO()
@@ -228,6 +142,19 @@ def test_a_day_of_silence_is_refused_in_bounded_memory_and_time(
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert time.monotonic() - start < 20
     assert grown < 150 * 1024  # KiB; a day at 16 kHz would be 5.5 GB
+
+
+def test_a_packet_as_long_as_the_file_is_taken_apart() -> None:
+    """As float32 the packet of 19 MB would be 77 MB, and that twice."""
+    import tracemalloc
+
+    y = np.tile(babbling(10.0, 48_000), 40)
+    data = ffmpeg_encoded(y, 192_000, "matroska", "pcm_u8")
+    tracemalloc.start()
+    decode(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(data)
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from model.detector import Model, ModelError, Verdict, load_model, save_model
 from model.features import FEATURE_NAMES, extract
@@ -35,6 +37,21 @@ def training(voices: Path) -> Training:
 @pytest.fixture(scope="session")
 def model(training: Training) -> Model:
     return training.model
+
+
+def test_training_uses_one_thread_and_gives_the_others_back(
+    voices: Path,
+) -> None:
+    threads: list[int] = []
+
+    def counted(paths: Iterable[Path]) -> Iterable[Path]:
+        threads.extend(library["num_threads"] for library in threadpool_info())
+        return paths
+
+    before = [library["num_threads"] for library in threadpool_info()]
+    train(sorted(voices.iterdir())[:20], progress=counted)
+    assert set(threads) == {1}
+    assert [library["num_threads"] for library in threadpool_info()] == before
 
 
 @pytest.fixture

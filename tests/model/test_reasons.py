@@ -56,8 +56,35 @@ def test_a_model_without_kinds_still_gives_a_reason() -> None:
 
 
 def test_a_second_reason_is_given_when_it_is_nearly_as_likely() -> None:
-    reasons = explain(FEATURES, FAR | {"quiet": -40.0, "muffled": -45.0})
+    faint = {**FEATURES, "rms_db": -50.0, "rolloff_99": 1500.0}
+    reasons = explain(faint, FAR | {"quiet": -40.0, "muffled": -45.0})
     assert [reason.split(":")[0] for reason in reasons] == ["too quiet", "muffled"]
+
+
+#: Kinds whose words state a number: one that makes them true, one that does not.
+STATED = [
+    ("quiet", "rms_db", -50.0, -20.0),
+    ("muffled", "rolloff_99", 1500.0, 7000.0),
+    ("noisy", "snr_db", 3.0, 38.0),
+    ("gaps", "steepest_fall_db", 60.0, 9.0),
+    ("mostly_silent", "active_share", 0.05, 0.6),
+    ("cut_end", "last_db", -2.0, -60.0),
+    ("cut_start", "first_db", -2.0, -60.0),
+    ("clipped", "near_peak_share", -1.5, -4.5),
+    ("clipped", "upper_share", -1.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "true", "false"), STATED)
+def test_words_that_their_own_number_contradicts_are_not_said(
+    kind: str, name: str, true: float, false: float
+) -> None:
+    likeness = FAR | {kind: -20.0, "with_music": -30.0}
+    voiced = {**FEATURES, "voicing_p90": 0.99, "level_middle_range_db": 25.0}
+    voiced |= {"near_peak_share": -1.5, "upper_share": -1.0}
+    said = [explain({**voiced, name: value}, likeness)[0] for value in (true, false)]
+    assert not said[0].startswith("music")
+    assert said[1].startswith("music")
 
 
 @pytest.mark.parametrize("kind", KINDS)
