@@ -56,6 +56,8 @@ def test_a_worker_serves_what_it_did(pipeline: Pipeline, audio_host: AudioHost) 
     pipeline.add(audio_host.serve("/broken.wav", Response(b"no audio")))
     pipeline.send("{")
     settings = {"METRICS_PORT": str(port), "IDLE_EXIT_SECONDS": "0"}
+    # A backoff is by chance: what failed must not come back while this looks on.
+    settings |= {"RETRY_BACKOFF_SECONDS": "40000", "RETRY_BACKOFF_MAX_SECONDS": "40000"}
     with pipeline.worker(**settings, DRAIN_TIMEOUT_SECONDS="3") as process:
         eventually(lambda: len(process.events("message_settled")) == 6)
         found = scrape(port)
