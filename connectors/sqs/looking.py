@@ -21,8 +21,9 @@ from tenacity import (
 
 from connectors.errors import Unavailable
 from connectors.sqs.batches import MAX_ENTRIES, Call, call_batch
-from connectors.sqs.faults import QueueGone, translated
+from connectors.sqs.faults import QueueGone
 from connectors.sqs.interrupts import interrupts_wait
+from connectors.sqs.receiving import group_id, receive, receive_count, sent_at
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -140,25 +141,16 @@ class Look:
 
     def _receive(self, most: int) -> list[Letter]:
         with interrupts_wait():
-            letters = [_letter(message) for message in self._messages(most)]
+            received = receive(
+                self._client,
+                self._queue_url,
+                most,
+                wait=_WAIT_SECONDS,
+                hide=self._hide,
+            )
+            letters = [_letter(message) for message in received]
             self._held.update((one.message_id, one.receipt_handle) for one in letters)
         return letters
-
-    def _messages(self, most: int) -> list[MessageTypeDef]:
-        with translated(self._queue_url):
-            answer = self._client.receive_message(
-                QueueUrl=self._queue_url,
-                MaxNumberOfMessages=most,
-                WaitTimeSeconds=_WAIT_SECONDS,
-                VisibilityTimeout=self._hide,
-                MessageSystemAttributeNames=[
-                    "ApproximateReceiveCount",
-                    "MessageGroupId",
-                    "SentTimestamp",
-                ],
-                MessageAttributeNames=["All"],
-            )
-        return answer.get("Messages", [])
 
     def _all(
         self, call: Call, handles: Mapping[str, str], more: Mapping[str, Any]
@@ -202,14 +194,12 @@ def _retrying() -> Retrying:
 
 
 def _letter(message: MessageTypeDef) -> Letter:
-    system = message.get("Attributes", {})
-    sent = int(system.get("SentTimestamp", "0")) / 1000
     return Letter(
         message["MessageId"],
         message.get("Body", ""),
-        int(system.get("ApproximateReceiveCount", "1")),
-        datetime.fromtimestamp(sent, UTC),
+        receive_count(message),
+        datetime.fromtimestamp(sent_at(message) or 0, UTC),
         message["ReceiptHandle"],
         dict(message.get("MessageAttributes", {})),
-        system.get("MessageGroupId"),
+        group_id(message),
     )

@@ -13,8 +13,8 @@ import structlog
 
 from connectors.errors import Unavailable
 from connectors.sqs.batches import FIFO_SUFFIX, MAX_ENTRIES
-from connectors.sqs.faults import translated
 from connectors.sqs.leases import Leases
+from connectors.sqs.receiving import group_id, receive, receive_count, sent_at
 from connectors.sqs.stats import Stats
 
 if TYPE_CHECKING:
@@ -174,24 +174,11 @@ class Poller:
 
     def _receive(self, most: int, wait: int) -> list[MessageTypeDef]:
         self._stats.add("requests.receive")
-        with translated(self._queue_url):
-            answer = self._client.receive_message(
-                QueueUrl=self._queue_url,
-                MaxNumberOfMessages=most,
-                WaitTimeSeconds=wait,
-                VisibilityTimeout=int(self._leases.visibility_timeout),
-                MessageSystemAttributeNames=[
-                    "ApproximateReceiveCount",
-                    "MessageGroupId",
-                    "SentTimestamp",
-                ],
-                MessageAttributeNames=["All"],
-            )
-        return answer.get("Messages", [])
+        hide = int(self._leases.visibility_timeout)
+        return receive(self._client, self._queue_url, most, wait=wait, hide=hide)
 
     def _take(self, message: MessageTypeDef) -> None:
-        system = message.get("Attributes", {})
-        count = int(system.get("ApproximateReceiveCount", "1"))
+        count = receive_count(message)
         self._stats.add("received")
         if count > 1:
             self._stats.add("redelivered")
@@ -204,7 +191,7 @@ class Poller:
                 message.get("Body", ""),
                 count,
                 dict(message.get("MessageAttributes", {})),
-                system.get("MessageGroupId"),
+                group_id(message),
             )
         )
 
@@ -235,6 +222,6 @@ class Poller:
 
 def ages_of(messages: Sequence[MessageTypeDef], now: float) -> list[float]:
     """Return the seconds since messages were sent, those that say when."""
-    sent = (message.get("Attributes", {}).get("SentTimestamp") for message in messages)
+    sent = (sent_at(message) for message in messages)
     # SQS's clock is not ours: what was just sent may seem to be of the future.
-    return [max(0.0, now - int(one) / 1000) for one in sent if one is not None]
+    return [max(0.0, now - at) for at in sent if at is not None]
