@@ -12,9 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from connectors.errors import Misconfigured, Unavailable
-from connectors.sqs import QueueGone
-from model.detector import ModelError
+from model.errors import Expected
 
 app = typer.Typer(
     name="run_flow.py",
@@ -35,14 +33,12 @@ Rate = Annotated[
 ]
 
 
-class CommandFailed(Exception):
-    """A command could not do what it was asked; its text says why in one line."""
+class CommandFailed(Expected):
+    """A command could not do what it was asked; its text says why."""
 
 
 #: The exit code of what was ended by Ctrl-C: 128 and the signal's number.
 INTERRUPTED = 130
-#: Errors that say all there is to say in one line.
-_EXPECTED = (CommandFailed, Unavailable, Misconfigured, QueueGone, ModelError)
 
 
 def run(arguments: list[str]) -> NoReturn:
@@ -59,8 +55,8 @@ def run(arguments: list[str]) -> NoReturn:
     except Exception as error:
         if "--debug" in arguments:
             raise
-        expected = isinstance(error, _EXPECTED)
-        _end(str(error) if expected else _unexpected(error), 1)
+        known = isinstance(error, Expected)
+        _end(str(error) if known else _unexpected(error), 1)
     if code == INTERRUPTED:  # what typer makes of Ctrl-C
         _end("interrupted", INTERRUPTED)
     raise SystemExit(code if isinstance(code, int) else 0)

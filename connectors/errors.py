@@ -1,16 +1,18 @@
 """What every connector raises about the system behind it.
 
-Exception
+Expected
 ├── Unavailable        out of reach for now: wait, try again, lose nothing
-└── Misconfigured      there, but not what was expected: a person must mend it
+├── Misconfigured      there, but not what was expected: a person must mend it
+└── QueueGone          not there any more: end
 """
 
 from __future__ import annotations
 
+from model.errors import Expected
 from model.redaction import redact
 
 
-class Unavailable(Exception):
+class Unavailable(Expected):
     """An outside system is out of reach or refuses work for now.
 
     Attributes
@@ -25,5 +27,9 @@ class Unavailable(Exception):
         self.system = system
 
 
-class Misconfigured(Exception):
+class Misconfigured(Expected):
     """An outside system is there but not as the settings say."""
+
+
+class QueueGone(Expected):
+    """The queue does not exist: nothing that this process does can succeed."""

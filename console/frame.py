@@ -6,13 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from connectors.errors import Misconfigured, Unavailable
 from console.desk import Desk
 from console.settings import ConsoleSettings
 from console.signing_in import configured, refusal, reviewer_of
 from console.text import literal, plain
 from flows.settings import SettingsError
-from model.detector import ModelError
+from model.errors import Expected
 
 #: Not named `pages`: Streamlit serves a folder of that name past this file.
 PAGES = Path(__file__).parent / "views"
@@ -45,7 +44,7 @@ def show() -> None:
             _navigation()
     except SettingsError as error:
         _fail("\n".join(error.faults))
-    except (Unavailable, Misconfigured, ModelError) as error:
+    except Expected as error:
         _fail(str(error))
 
 

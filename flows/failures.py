@@ -9,12 +9,11 @@ import structlog
 from pebble import ProcessExpired
 
 from connectors.download_errors import HostDown, PermanentDownload, TransientDownload
-from connectors.errors import Misconfigured, Unavailable
+from connectors.errors import Misconfigured, QueueGone, Unavailable
 from connectors.quarantine import Quarantined
-from connectors.sqs import QueueGone
 from flows.parsing import Malformed
 from model.audio import AudioError
-from model.detector import ModelError
+from model.errors import ModelError
 from model.outcomes import Kind, Outcome
 from model.records import MalformedMessage, WorkItem
 from model.times import utc_now

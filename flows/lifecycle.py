@@ -13,9 +13,8 @@ from typing import NoReturn
 
 import structlog
 
-from connectors.errors import Misconfigured, Unavailable
-from connectors.sqs import Consumer, QueueGone
-from model.detector import ModelError
+from connectors.sqs import Consumer
+from model.errors import Expected
 
 log = structlog.get_logger("earshot")
 
@@ -24,8 +23,6 @@ _RETURN_SECONDS = 2.0
 #: A terminal's Ctrl-C reaches a worker directly and through its parent: within this
 #: time it is one signal.
 SAME_SIGNAL_SECONDS = 0.3
-#: Errors that say all there is to say in one line.
-EXPECTED = (Unavailable, Misconfigured, QueueGone, ModelError)
 
 
 class Drain:
@@ -90,7 +87,7 @@ def end_in_one_line() -> None:
 def _expected(error: BaseException | None) -> BaseException | None:
     """Return the expected error behind one that bytewax has wrapped."""
     while error is not None:
-        if isinstance(error, EXPECTED):
+        if isinstance(error, Expected):
             return error
         error = error.__cause__ or error.__context__
     return None

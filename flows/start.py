@@ -8,14 +8,12 @@ from typing import Any, NoReturn, TypeVar
 
 from bytewax.run import _parse_args
 
-from connectors.errors import Misconfigured, Unavailable
 from connectors.memory import allow_files
-from connectors.sqs import QueueGone
 from flows.lifecycle import Drain, end_in_one_line
 from flows.runtime import Worker
 from flows.settings import LocalSettings, Settings, SettingsError
 from flows.telemetry import configure_logging
-from model.detector import ModelError
+from model.errors import Expected
 
 _S = TypeVar("_S", bound=LocalSettings)
 #: bytewax's own web server: it is on for any value, also 0, on every interface.
@@ -45,7 +43,7 @@ def start_worker(*, debug: bool = False) -> Worker:
         end_in_one_line()
     try:
         worker = Worker(settings)
-    except (Unavailable, Misconfigured, QueueGone, ModelError) as error:
+    except Expected as error:
         if debug:
             raise
         fail(str(error), code=1)

@@ -9,14 +9,11 @@ from typing import Any
 
 import joblib
 
+from model.errors import ModelError
 from model.features import FEATURE_NAMES
 from model.verdict import Model
 
 SHIPPED = Path(__file__).parent / "artifacts" / "earshot.joblib"
-
-
-class ModelError(Exception):
-    """A model that cannot be used; the message is one line."""
 
 
 def card_path(path: Path) -> Path:

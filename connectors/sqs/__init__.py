@@ -6,9 +6,9 @@ sends and says what was confirmed; `SqsSink` sends what a flow made of its deliv
 and acknowledges them then.
 """
 
+from connectors.errors import QueueGone
 from connectors.sqs.batches import MAX_BYTES
 from connectors.sqs.consumer import Consumer
-from connectors.sqs.faults import QueueGone
 from connectors.sqs.looking import Letter, Look
 from connectors.sqs.outbox import Outbox
 from connectors.sqs.poller import Delivery

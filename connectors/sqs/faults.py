@@ -1,6 +1,6 @@
 """What can go wrong with a call to SQS, sorted by what to do about it.
 
-Exception
+Expected
 ├── Unavailable        out of reach, throttled, credentials expired: wait
 │   └── Refused        this request is wrong: the same again is refused again
 └── QueueGone          the queue does not exist (any more): end
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from botocore.exceptions import ClientError, ParamValidationError
 
 from connectors.aws import reaching
-from connectors.errors import Unavailable
+from connectors.errors import QueueGone, Unavailable
 
 _GONE = {
     "QueueDoesNotExist",
@@ -62,10 +62,6 @@ class Refused(Unavailable):
     def __init__(self, code: str, cause: object) -> None:
         super().__init__("sqs", cause)
         self.code = code
-
-
-class QueueGone(Exception):
-    """The queue does not exist: nothing that this process does can succeed."""
 
 
 @contextmanager

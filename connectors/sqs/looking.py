@@ -19,9 +19,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from connectors.errors import Unavailable
+from connectors.errors import QueueGone, Unavailable
 from connectors.sqs.batches import MAX_ENTRIES, Call, call_batch
-from connectors.sqs.faults import QueueGone
 from connectors.sqs.interrupts import interrupts_wait
 from connectors.sqs.receiving import group_id, receive, receive_count, sent_at
 

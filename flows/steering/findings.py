@@ -9,15 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
-from connectors.errors import Misconfigured, Unavailable
-from connectors.sqs import QueueGone
-from model.detector import ModelError
 from model.display import printable
+from model.errors import Expected
 
 Level = Literal["ok", "warning", "error"]
 #: Seconds that all checks together may take; each system's own timeouts are shorter.
 CHECK_SECONDS = 30.0
-_EXPECTED = (Unavailable, Misconfigured, QueueGone, ModelError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def run_checks(
 def _answer(name: str, check: Check, remedy: str) -> tuple[str, list[Finding]]:
     try:
         return name, list(check())
-    except _EXPECTED as error:
+    except Expected as error:
         return name, [Finding(name, "error", str(error), remedy)]
     except Exception as error:
         return name, [

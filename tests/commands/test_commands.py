@@ -24,6 +24,11 @@ INNER = [
     *("dlq list", "dlq redrive", "dlq show", "queue peek", "queue stats"),
     *("quarantine list", "quarantine redrive", "quarantine show", "reviews export"),
 ]
+#: Libraries that take long to load, and that only a command's work needs.
+HEAVY = {
+    *("boto3", "botocore", "joblib", "numpy", "psycopg", "pymongo", "sklearn"),
+    "streamlit",
+}
 #: What says that a look is not free.
 LOOKS = [c for c in INNER if c not in ("queue stats", "reviews export")]
 
@@ -58,6 +63,13 @@ def test_a_look_says_that_it_raises_the_receive_count(command: str) -> None:
 def test_the_help_lists_every_command() -> None:
     listed = run("--help").stdout
     assert all(f"\n  {command} " in listed for command in COMMANDS)
+
+
+def test_the_help_loads_nothing_that_takes_long() -> None:
+    loaded = run("--help", PYTHONPROFILEIMPORTTIME="1").stderr
+    names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
+    assert "commands.app" in names
+    assert names.isdisjoint(HEAVY), sorted(names & HEAVY)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
