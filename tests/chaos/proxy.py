@@ -9,7 +9,6 @@ import struct
 import threading
 from contextlib import suppress
 from enum import StrEnum
-from types import TracebackType
 from typing import Self
 
 #: Bytes after which a connection is cut, at most.
@@ -72,12 +71,7 @@ class Proxy:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 

@@ -7,7 +7,6 @@ import random
 import signal
 import sys
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 import psutil
@@ -38,12 +37,7 @@ class Workers:
         self.tend()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for process in (*self._running, *self._draining):
             self._end(process)
 
