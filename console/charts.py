@@ -73,24 +73,13 @@ def by_reason(counts: Mapping[str, int]) -> Chart:
 
 def deviations(features: Sequence[Feature]) -> Chart:
     """Return features against the middle 80 % of the training recordings."""
-    rows = [
-        {
-            "feature": one.name,
-            "value": one.value,
-            "median": one.middle,
-            "deviations": one.deviations,
-            "drawn": max(-_EDGE, min(_EDGE, one.deviations)),
-            "zero": 0,
-        }
-        for one in features
-    ]
     edge = DEVIATIONS_AT_PERCENTILE
     band = (
         alt.Chart(_data([{"low": -edge, "high": edge}]))
         .mark_rect(color=_GREY, opacity=0.45)
         .encode(x="low:Q", x2="high:Q")
     )
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(_data([_deviation(one) for one in features])).encode(
         y=alt.Y("feature:N", sort=None, title=None, axis=alt.Axis(labelLimit=240)),
         tooltip=[
             "feature:N",
@@ -103,4 +92,15 @@ def deviations(features: Sequence[Feature]) -> Chart:
     x = alt.X("drawn:Q", scale=scale, title="deviations from the training's median")
     lines = base.mark_rule(color=_BLUE).encode(x=x, x2="zero:Q")
     dots = base.mark_point(color=_BLUE, filled=True, size=70, opacity=1).encode(x=x)
-    return alt.layer(band, lines, dots).properties(height=24 * len(rows) + 50)
+    return alt.layer(band, lines, dots).properties(height=24 * len(features) + 50)
+
+
+def _deviation(feature: Feature) -> dict[str, object]:
+    return {
+        "feature": feature.name,
+        "value": feature.value,
+        "median": feature.middle,
+        "deviations": feature.deviations,
+        "drawn": max(-_EDGE, min(_EDGE, feature.deviations)),
+        "zero": 0,
+    }

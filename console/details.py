@@ -78,24 +78,24 @@ def _show_features(desk: Desk, result: Document, features: list[Feature]) -> Non
     st.altair_chart(deviations(features[:_DRAWN]))
     st.caption("Grey: the middle 80 % of the training recordings.")
     with st.expander(f"All {len(features)} features"):
-        st.dataframe(
-            [
-                {
-                    "feature": one.name,
-                    "value": one.value,
-                    "10 %": one.low,
-                    "median": one.middle,
-                    "90 %": one.high,
-                    "deviations": one.deviations,
-                }
-                for one in features
-            ],
-            hide_index=True,
-            column_config={
-                name: st.column_config.NumberColumn(format="%.3f")
-                for name in ("value", "10 %", "median", "90 %", "deviations")
-            },
-        )
+        _show_table(features)
+
+
+def _show_table(features: list[Feature]) -> None:
+    rows = [
+        {
+            "feature": one.name,
+            "value": one.value,
+            "10 %": one.low,
+            "median": one.middle,
+            "90 %": one.high,
+            "deviations": one.deviations,
+        }
+        for one in features
+    ]
+    number = st.column_config.NumberColumn(format="%.3f")
+    numbers = ("value", "10 %", "median", "90 %", "deviations")
+    st.dataframe(rows, hide_index=True, column_config=dict.fromkeys(numbers, number))
 
 
 def _show_reviews(reviews: list[Review]) -> None:

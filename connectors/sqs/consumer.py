@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from connectors.aws import sqs_client
 from connectors.sqs.batches import MAX_LONG_POLL_SECONDS
+from connectors.sqs.clients import receiving_client, settling_client
 from connectors.sqs.inspection import attributes
 from connectors.sqs.lease import Phase
 from connectors.sqs.leases import Leases
@@ -25,18 +25,7 @@ if TYPE_CHECKING:
 
 #: Deliveries that one `take` hands over at most, so that a flow stays responsive.
 TAKE_AT_MOST = 100
-#: Seconds that an answer may take beyond the long poll.
-_ANSWER_SECONDS = 10
 _CLOSE_SECONDS = 2.0
-#: Seconds for the answer to a delete, a return or an extension: this share of a lease,
-#: so that one that hangs leaves time for others, within these limits.
-ANSWER_WITHIN, ANSWER_MIN_SECONDS, ANSWER_MAX_SECONDS = 1 / 8, 0.5, 5.0
-
-
-def answer_seconds(visibility_timeout: float) -> float:
-    """Return how long SQS may take to answer what keeps or ends a lease."""
-    wanted = visibility_timeout * ANSWER_WITHIN
-    return min(ANSWER_MAX_SECONDS, max(ANSWER_MIN_SECONDS, wanted))
 
 
 class Consumer:
@@ -96,21 +85,13 @@ class Consumer:
         self.leases = Leases(
             permits=max_in_flight, visibility_timeout=visibility_timeout
         )
-        self._idle_exit = idle_exit
-        self._stopping = threading.Event()
+        self._idle_exit, self._on_failure = idle_exit, on_failure
+        self._stopping, self._arrived = threading.Event(), threading.Event()
         self._failure: Exception | None = None
-        self._on_failure = on_failure
         self._waiting: deque[Delivery] = deque()
-        self._arrived = threading.Event()
         self.taken_at = time.monotonic()
-        patience = min(long_poll, idle_exit) if idle_exit else long_poll
-        wait = max(1, min(MAX_LONG_POLL_SECONDS, round(patience)))
-        self._client = client or sqs_client(
-            read=wait + _ANSWER_SECONDS, connections=pollers + 2
-        )
-        # A client of its own: an answer that never comes must not cost other leases.
-        answer = answer_seconds(visibility_timeout)
-        settling = client or sqs_client(connect=answer, read=answer, connections=2)
+        wait = _whole_seconds(min(long_poll, idle_exit or long_poll))
+        self._client = client or receiving_client(wait, pollers)
         self.poller = Poller(
             self._client,
             queue_url,
@@ -123,11 +104,17 @@ class Consumer:
             long_poll=wait,
             threads=pollers,
         )
-        requests = Requests(queue_url, self.stats)
-        self._settlement = Settlement(
-            delete=requests.of(settling.delete_message_batch, "delete"),
+        self._settlement = self._settled_by(client, on_settled)
+
+    def _settled_by(
+        self, client: SQSClient | None, on_settled: OnSettled
+    ) -> Settlement:
+        client = client or settling_client(self.leases.visibility_timeout)
+        requests = Requests(self.queue_url, self.stats)
+        return Settlement(
+            delete=requests.of(client.delete_message_batch, "delete"),
             change=requests.of(
-                settling.change_message_visibility_batch, "change_visibility"
+                client.change_message_visibility_batch, "change_visibility"
             ),
             leases=self.leases,
             stats=self.stats,
@@ -244,3 +231,8 @@ class Consumer:
             self.poller.quiet_since = None
         since = self.poller.quiet_since
         return since is not None and time.monotonic() - since >= self._idle_exit
+
+
+def _whole_seconds(long_poll: float) -> int:
+    """Return a long poll as SQS takes it."""
+    return max(1, min(MAX_LONG_POLL_SECONDS, round(long_poll)))

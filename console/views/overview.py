@@ -69,6 +69,10 @@ def show() -> None:
     shown = [one for one in dates if test_date in (None, one.value)]
     _show_numbers(shown)
     _show_queues()
+    _show_counts(dates, test_date)
+
+
+def _show_counts(dates: Sequence[Tally], test_date: str | None) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("By date", anchor=False)

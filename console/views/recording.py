@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from connectors.mongo import Document
 from connectors.mongo_flagged import Spot
@@ -76,15 +78,11 @@ def _show_buttons(
     # Keys by recording: a key pressed twice is not the verdict on the next one.
     note = st.text_input("Note", max_chars=NOTE_LENGTH, key=f"note-{id}")
     columns = st.columns(6)
-    for column, (verdict, (label, key, hint)) in zip(
-        columns, _BUTTONS.items(), strict=False
-    ):
-        if column.button(
-            label, f"{verdict}-{id}", shortcut=key, help=hint, width="stretch"
-        ):
-            desk().reviews.add(Review.of(result, verdict, reviewer(), note or ""))
-            st.session_state[_DONE] = st.session_state.get(_DONE, 0) + 1
-            _go(sitting, id, following)
+    verdict = _said(columns, id)
+    if verdict is not None:
+        desk().reviews.add(Review.of(result, verdict, reviewer(), note or ""))
+        st.session_state[_DONE] = st.session_state.get(_DONE, 0) + 1
+        _go(sitting, id, following)
     if columns[3].button("Hear again", f"again-{id}", shortcut="P", width="stretch"):
         _play_again()
     trail: list[str] = st.session_state.setdefault(_TRAIL, [])
@@ -99,6 +97,19 @@ def _show_buttons(
         width="stretch",
     ):
         _go(sitting, id, following)
+
+
+def _said(columns: Sequence[DeltaGenerator], id: str) -> Verdict | None:
+    """Show the verdicts in the first columns; return the one that was pressed."""
+    said = None
+    for column, (verdict, (label, key, hint)) in zip(
+        columns, _BUTTONS.items(), strict=False
+    ):
+        if column.button(
+            label, f"{verdict}-{id}", shortcut=key, help=hint, width="stretch"
+        ):
+            said = verdict
+    return said
 
 
 def _go(sitting: Sitting, id: str, following: Document | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psycopg
@@ -25,6 +26,9 @@ from tests.chaos.records import Records
 from tests.chaos.workers import Workers
 from tests.conftest import SOURCE_COLUMNS
 from tests.system.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 #: Deliveries of a message before it is dead-lettered: kills and lost leases count too.
 _RECEIVES = 12
@@ -178,48 +182,18 @@ def prepared(plan: Plan, folder: Path) -> Iterator[tuple[Chaos, str]]:
         services = stack.enter_context(local_services(folder / "services"))
         host = stack.enter_context(AudioHost())
         sqs = stack.enter_context(sqs_client(services))
-        queue = create_queue(sqs, "chaos", max_receive_count=_RECEIVES)
         quarantine = sqs.create_queue(QueueName="chaos-quarantine")["QueueUrl"]
-        ports = {
-            "sqs": _port(services.aws_endpoint_url),
-            "mongo": _port(services.mongo_uri),
-            "postgres": _port(services.postgres_dsn),
-            "audio": host.port,
-        }
         proxies = {
             name: stack.enter_context(Proxy(port, plan.seed))
-            for name, port in ports.items()
+            for name, port in _ports(services, host).items()
         }
-        pipeline = Pipeline(
-            sqs=sqs,
-            queue_url=queue.url,
-            dead_letter_url=queue.dead_letter_url,
-            mongo_uri=services.mongo_uri,
-            database="chaos",
-            postgres_dsn=services.postgres_dsn,
-            schema="public",
-            table="chaos",
-            folder=folder,
-            environment=services.environment(),
-        )
+        pipeline = _pipeline(services, sqs, folder)
         _create_table(pipeline)
         records = Records(pipeline)
         records.make(plan.records, host, proxies["audio"].port, chance)
         settings = {
-            "AWS_ENDPOINT_URL": _through(proxies["sqs"], services.aws_endpoint_url),
-            "SQS_QUEUE_URL": _through(proxies["sqs"], queue.url),
-            "QUARANTINE_QUEUE_URL": _through(proxies["sqs"], quarantine),
-            "MONGO_URI": _through(proxies["mongo"], services.mongo_uri)
-            + "/?serverSelectionTimeoutMS=2000",
-            "POSTGRES_DSN": _through(proxies["postgres"], services.postgres_dsn),
-            "MAX_CONCURRENCY": "32",
-            "IDLE_EXIT_SECONDS": "0",
-            "VISIBILITY_TIMEOUT_SECONDS": str(plan.lease),
-            "DRAIN_TIMEOUT_SECONDS": str(_DRAIN_SECONDS),
-            "INFERENCE_TIMEOUT_SECONDS": "3",
-            "RETRY_BACKOFF_SECONDS": "0.5",
-            "RETRY_BACKOFF_MAX_SECONDS": "5" if plan.seconds < 120 else "15",
-            "S3_TIMEOUT_SECONDS": "10",
+            **_ways(pipeline, services, proxies, quarantine),
+            **_settings(plan),
         }
         workers = stack.enter_context(Workers(pipeline, settings, plan.workers))
         yield Chaos(plan, services, records, proxies, workers, chance), quarantine
@@ -230,6 +204,62 @@ def run(plan: Plan, folder: Path) -> tuple[Ledger, Chaos]:
     with prepared(plan, folder) as (chaos, quarantine):
         chaos.run()
         return ledger_of(chaos.records, quarantine), chaos
+
+
+def _ports(services: LocalServices, host: AudioHost) -> dict[str, int]:
+    """Return the port of each server that can be broken."""
+    return {
+        "sqs": _port(services.aws_endpoint_url),
+        "mongo": _port(services.mongo_uri),
+        "postgres": _port(services.postgres_dsn),
+        "audio": host.port,
+    }
+
+
+def _pipeline(services: LocalServices, sqs: SQSClient, folder: Path) -> Pipeline:
+    queue = create_queue(sqs, "chaos", max_receive_count=_RECEIVES)
+    return Pipeline(
+        sqs=sqs,
+        queue_url=queue.url,
+        dead_letter_url=queue.dead_letter_url,
+        mongo_uri=services.mongo_uri,
+        database="chaos",
+        postgres_dsn=services.postgres_dsn,
+        schema="public",
+        table="chaos",
+        folder=folder,
+        environment=services.environment(),
+    )
+
+
+def _ways(
+    pipeline: Pipeline,
+    services: LocalServices,
+    proxies: dict[str, Proxy],
+    quarantine: str,
+) -> dict[str, str]:
+    """Return the settings that lead a worker through the proxies."""
+    mongo = _through(proxies["mongo"], services.mongo_uri)
+    return {
+        "AWS_ENDPOINT_URL": _through(proxies["sqs"], services.aws_endpoint_url),
+        "SQS_QUEUE_URL": _through(proxies["sqs"], pipeline.queue_url),
+        "QUARANTINE_QUEUE_URL": _through(proxies["sqs"], quarantine),
+        "MONGO_URI": f"{mongo}/?serverSelectionTimeoutMS=2000",
+        "POSTGRES_DSN": _through(proxies["postgres"], services.postgres_dsn),
+    }
+
+
+def _settings(plan: Plan) -> dict[str, str]:
+    return {
+        "MAX_CONCURRENCY": "32",
+        "IDLE_EXIT_SECONDS": "0",
+        "VISIBILITY_TIMEOUT_SECONDS": str(plan.lease),
+        "DRAIN_TIMEOUT_SECONDS": str(_DRAIN_SECONDS),
+        "INFERENCE_TIMEOUT_SECONDS": "3",
+        "RETRY_BACKOFF_SECONDS": "0.5",
+        "RETRY_BACKOFF_MAX_SECONDS": "5" if plan.seconds < 120 else "15",
+        "S3_TIMEOUT_SECONDS": "10",
+    }
 
 
 def _through(proxy: Proxy, url: str) -> str:

@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from connectors.sqs.consumer import answer_seconds
+from connectors.sqs.clients import answer_seconds
 from connectors.sqs.intents import LINGER_SECONDS
 from connectors.sqs.lease import Phase
 from connectors.sqs.leases import Leases
