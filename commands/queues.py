@@ -122,7 +122,8 @@ def _add_redrive(group: typer.Typer, name: str, place: Place, what: str) -> None
         "--older-than 2h --rate 50",
         help=f"Send messages of {what} to the work queue again.\n\n"
         "Each is deleted here only after the work queue has confirmed it. Prints what "
-        "was done as one line of JSON; ends with 1 if a message failed.\n\n"
+        "was done as one line of JSON; ends with 1 if a message failed, or if some "
+        "were not seen, since others hold them.\n\n"
         f"{_RAISES} What is not meant stays hidden until the end.",
     )
     def redrive(

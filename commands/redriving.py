@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from commands.app import CommandFailed
 from model.display import duration
 from model.times import utc_now
 
@@ -35,10 +36,10 @@ def redrive(
     """Move messages to the work queue; prints what was done, also when cut short."""
     from flows.steering.letters import Filter
     from flows.steering.pace import Pace
-    from flows.steering.redrive import HIDE_SECONDS, Redrive
+    from flows.steering.redrive import HIDE_SECONDS, Redrive, unseen, unseen_line
 
     meant = Filter(utc_now() - _span(older_than), reason)
-    total = places.depth(place).total
+    depth = places.depth(place)
     sender = None if dry_run else places.sender()
     with (
         places.statuses(place) as statuses,
@@ -46,11 +47,16 @@ def redrive(
     ):
         run = Redrive(look, sender, statuses=statuses, meant=meant, pace=Pace(rate))
         try:
-            with progress("looking", total) as advance:
+            with progress("looking", depth.total) as advance:
                 for looked_at in run.run():
                     advance(looked_at)
+            run.done.unseen = unseen(
+                run.done, depth.total, lambda: places.depth(place).total
+            )
         finally:
             _end(run.done)
+    if run.done.unseen:
+        raise CommandFailed(unseen_line(run.done.unseen, depth.name))
     if run.done.failed:
         raise typer.Exit(1)
 

@@ -16,6 +16,7 @@ from typing import Any
 from connectors.errors import Unavailable
 from connectors.quarantine import original
 from connectors.sqs import UNREACHABLE, Letter, Look, Message, Sender
+from connectors.sqs.batches import FIFO_SUFFIX
 from flows.steering.letters import Case, Statuses, cases
 from flows.steering.pace import Pace
 
@@ -38,6 +39,11 @@ class Redriven:
         Messages that it has not, or that are still where they lay besides.
     left
         Messages that were not meant.
+    looked_at
+        All of them.
+    unseen
+        Messages that were there and were not received, about: others held them, or
+        SQS hid no more at once.
     reasons
         Those that were meant, by stage and reason.
     """
@@ -45,6 +51,8 @@ class Redriven:
     sent: int = 0
     failed: int = 0
     left: int = 0
+    looked_at: int = 0
+    unseen: int = 0
     dry_run: bool = False
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -52,6 +60,8 @@ class Redriven:
         """Return it as JSON values."""
         done = {"would_send" if self.dry_run else "sent": self.sent}
         counts = {**done, "failed": self.failed, "left": self.left}
+        if self.unseen:
+            counts["unseen"] = self.unseen
         return {**counts, "reasons": dict(self.reasons.most_common())}
 
 
@@ -92,6 +102,7 @@ class Redrive:
         at_once = self._pace.at_once(BATCH)
         seconds = math.inf if self._sender else HIDE_SECONDS - 60
         for letters in self._look.letters(at_once=at_once, seconds=seconds):
+            self.done.looked_at += len(letters)
             found = cases(letters, self._statuses)
             chosen = [case for case in found if self._meant(case)]
             self.done.left += len(found) - len(chosen)
@@ -113,6 +124,32 @@ class Redrive:
         self.done.failed += len(failed) + len(kept)
         if UNREACHABLE in failed.values():
             raise Unavailable("sqs", "the work queue took no message")
+
+
+def unseen(done: Redriven, before: int, now: Callable[[], int]) -> int:
+    """Return how many messages a run to the end has not received, about.
+
+    Parameters
+    ----------
+    before, now
+        What the queue had at the beginning and has now. SQS's counts are late by up
+        to a minute, so the lower number is believed.
+    """
+    missing = before - done.looked_at
+    if missing <= 0:
+        return 0
+    held = done.left + done.failed + (done.sent if done.dry_run else 0)
+    return max(0, min(missing, now() - held))
+
+
+def unseen_line(count: int, queue: str) -> str:
+    """Return what is said of messages that were not received, and what to do."""
+    if queue.endswith(FIFO_SUFFIX):
+        why = "one that is kept holds up its group: choose more of them"
+    else:
+        minutes = HIDE_SECONDS // 60
+        why = f"others hold them or too many are hidden: try again in {minutes} min"
+    return f"messages of {queue} that were not seen: {count}; {why}"
 
 
 def _message(letter: Letter, *, fifo: bool) -> Message:

@@ -253,6 +253,20 @@ def test_a_run_that_is_interrupted_gives_back_what_it_held_and_loses_nothing(
     assert len(taken(pipeline, pipeline.queue_url)) == sent
 
 
+def test_what_somebody_else_holds_is_unseen_and_that_is_a_failure(
+    pipeline: Pipeline,
+) -> None:
+    url = pipeline.dead_letter_url
+    fill(pipeline.sqs, url, 3)
+    pipeline.sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)
+    process = pipeline.run("run_flow.py", "dlq", "redrive")
+    assert process.exit_code == 1
+    told = json.loads(process.stdout)
+    assert (told["sent"], told["failed"], told["unseen"]) == (2, 0, 1)
+    (line,) = process.stderr.splitlines()
+    assert "not seen: 1" in line and "try again in 15 min" in line
+
+
 def test_progress_is_shown_on_a_terminal_and_only_there(pipeline: Pipeline) -> None:
     fill(pipeline.sqs, pipeline.dead_letter_url, 12)
     command = [sys.executable, "run_flow.py", "dlq", "redrive", "--dry-run"]

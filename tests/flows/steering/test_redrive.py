@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 
 from connectors.queues import Queue
 from connectors.sqs import Letter, Look, Sender
 from flows.steering.letters import Case, Filter, cases, counted, no_statuses
 from flows.steering.pace import Pace
-from flows.steering.redrive import Redrive, Redriven
+from flows.steering.redrive import Redrive, Redriven, unseen, unseen_line
 from tests.connectors.test_looking import Faulty, fill, visible
 
 if TYPE_CHECKING:
@@ -130,6 +131,37 @@ def test_nothing_is_deleted_before_it_is_sent(sqs: SQSClient, queue: Queue) -> N
     }
     assert visible(sqs, queue.dead_letter_url) == sent
     assert visible(sqs, queue.url) == set()
+
+
+@pytest.mark.parametrize(
+    ("done", "before", "now", "expected"),
+    [
+        (Redriven(sent=8, left=2, looked_at=10), 10, None, 0),
+        (Redriven(sent=8, left=2, looked_at=10), 9, None, 0),
+        (Redriven(sent=8, left=2, looked_at=10), 15, 7, 5),
+        (Redriven(sent=8, failed=1, left=1, looked_at=10), 15, 2, 0),
+        (Redriven(sent=8, left=2, looked_at=10, dry_run=True), 15, 15, 5),
+        (Redriven(sent=8, left=2, looked_at=10), 15, 1, 0),
+        (Redriven(sent=8, left=2, looked_at=10), 15, 90, 5),
+    ],
+    ids=[
+        *("all seen", "some came", "held by others", "late at the beginning"),
+        *("a dry run keeps all", "late at the end", "many came"),
+    ],
+)
+def test_unseen_is_what_both_counts_of_a_queue_say(
+    done: Redriven, before: int, now: int | None, expected: int
+) -> None:
+    def count() -> int:
+        assert now is not None, "it is not asked where nothing is missing"
+        return now
+
+    assert unseen(done, before, count) == expected
+
+
+def test_what_to_do_about_the_unseen_depends_on_the_queue() -> None:
+    assert "try again in 15 min" in unseen_line(3, "dead")
+    assert "holds up its group" in unseen_line(3, "dead.fifo")
 
 
 def test_a_pace_waits_for_what_it_has_let_through() -> None:
