@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 import os
 import re
-import tempfile
-import zipfile
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,6 +30,7 @@ NORMAL = "normal"
 _ID = re.compile(r"[0-9a-f]{64}")
 #: Ids of one query.
 _SOME = 500
+_NO_ROOM = "no room is left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +57,53 @@ class Labelled:
 
 @dataclass(slots=True)
 class Exported:
-    """What an export wrote."""
+    """What an export wrote.
+
+    Attributes
+    ----------
+    missing
+        Why recordings could not be fetched, by their ids.
+    cut
+        Recordings that were left out since there was no room for them.
+    """
 
     written: int = 0
     anomalous: int = 0
     missing: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+
+    def add(self, one: Labelled, error: str | None) -> bool:
+        """Count a recording; tell whether it is there."""
+        if error == _NO_ROOM:
+            self.cut += 1
+        elif error is not None:
+            self.missing[one.id] = error
+        else:
+            self.written += 1
+            self.anomalous += one.is_anomaly
+        return error is None
 
     def line(self) -> dict[str, Any]:
         """Return it as JSON values."""
         normal = self.written - self.anomalous
         counts = {"written": self.written, "anomalous": self.anomalous}
         return {**counts, "normal": normal, "missing": self.missing}
+
+
+class _Room:
+    """Bytes that recordings may take; the first that does not fit closes it."""
+
+    def __init__(self, most: float) -> None:
+        self._left, self._lock = most, threading.Lock()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._left < 0
+
+    def take(self, size: int) -> bool:
+        with self._lock:
+            self._left -= size
+            return not self.is_closed
 
 
 def labelled(flagged: Flagged, reviews: Reviews) -> list[Labelled]:
@@ -109,6 +146,7 @@ def export(
     downloader: Downloader,
     *,
     threads: int,
+    most_bytes: float = math.inf,
     advance: Callable[[], object] = lambda: None,
 ) -> Exported:
     """Fetch recordings into a folder and write the CSV file that lists them.
@@ -122,54 +160,25 @@ def export(
         The CSV file; its paths start at its folder.
     audio
         The folder, which is made.
+    most_bytes
+        Of the recordings together; those for which there is no room are left out.
     advance
         Called after each recording.
     """
     audio.mkdir(parents=True, exist_ok=True)
-    done, rows = Exported(), []
+    done, room = Exported(), _Room(most_bytes)
 
     def fetch(one: Labelled) -> str | None:
-        error = _fetch(downloader, one.url, audio / one.file_name)
+        error = _fetch(downloader, one.url, audio / one.file_name, room)
         advance()
         return error
 
     with ThreadPoolExecutor(threads) as pool:
-        for one, error in zip(recordings, pool.map(fetch, recordings), strict=True):
-            if error is not None:
-                done.missing[one.id] = error
-                continue
-            done.written += 1
-            done.anomalous += one.is_anomaly
-            path = os.path.relpath(audio / one.file_name, output.parent)
-            rows.append(
-                {"path": path, "kind": one.kind, "is_anomaly": int(one.is_anomaly)}
-            )
+        ended = zip(recordings, pool.map(fetch, recordings), strict=True)
+        there = [one for one, error in ended if done.add(one, error)]
     with whole_file(output) as file:
-        file.write(_csv(columns, rows))
+        file.write(_csv(columns, [_row(one, audio, output.parent) for one in there]))
     return done
-
-
-def archive(
-    recordings: Sequence[Labelled],
-    columns: tuple[str, ...],
-    name: str,
-    downloader: Downloader,
-    *,
-    threads: int,
-) -> tuple[bytes, Exported]:
-    """Return a ZIP file of what `export` writes, and what that was."""
-    with tempfile.TemporaryDirectory() as made:
-        folder, packed = Path(made), io.BytesIO()
-        done = export(
-            *(recordings, columns, folder / name, folder / "audio", downloader),
-            threads=threads,
-        )
-        # Recordings are compressed as they are.
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    archive.write(path, path.relative_to(folder))
-    return packed.getvalue(), done
 
 
 def _labelled(result: Mapping[str, Any], review: Review) -> Labelled:
@@ -185,16 +194,25 @@ def _url(result: Mapping[str, Any]) -> str:
     return str(result.get("audio_s3_url") or "")
 
 
-def _fetch(downloader: Downloader, url: str, path: Path) -> str | None:
+def _fetch(downloader: Downloader, url: str, path: Path, room: _Room) -> str | None:
     """Put a recording into a file, whole or not at all; return why it is not there."""
-    if path.exists():
-        return None
+    if room.is_closed:
+        return _NO_ROOM
     try:
-        with whole_file(path) as file:
-            downloader.fetch(url, file)
+        if not path.exists():
+            with whole_file(path) as file:
+                downloader.fetch(url, file)
     except DownloadError as error:
         return printable(str(error))
+    if not room.take(path.stat().st_size):
+        path.unlink()
+        return _NO_ROOM
     return None
+
+
+def _row(one: Labelled, audio: Path, start: Path) -> dict[str, object]:
+    path = os.path.relpath(audio / one.file_name, start)
+    return {"path": path, "kind": one.kind, "is_anomaly": int(one.is_anomaly)}
 
 
 def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> bytes:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from console.archive import ARCHIVE_BYTES, archive
 from console.export import (
     LABEL_COLUMNS,
     MANIFEST_COLUMNS,
     Exported,
     Labelled,
-    archive,
     labelled,
     normals,
 )
@@ -63,6 +63,11 @@ def _show_archive(
     # Another run of the page would have nothing to save any more.
     save = f"{name.removesuffix('.csv')}.zip"
     st.download_button("Save", packed, save, on_click="ignore", type="primary")
+    if done.cut:
+        st.warning(
+            f"{done.cut} recordings are not in the file, which holds "
+            f"{ARCHIVE_BYTES >> 20} MiB: the command exports all of them."
+        )
     _show_missing(done)
 
 

@@ -13,6 +13,7 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from connectors.mongo_reviews import Review, Reviews
+from console import archive
 from console.serve import SCRIPT
 from model.detector import load_model
 from tests import recordings
@@ -288,6 +289,20 @@ def test_labels_are_packed_with_their_recordings(
     shown(app)
     (save,) = app.get("download_button")
     assert save.proto.label == "Save"
+
+
+def test_an_archive_that_is_full_says_how_many_it_leaves_out(
+    app: AppTest, heard: list[str], reviews: Reviews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "ARCHIVE_BYTES", len(recordings.tone(2)) + 1)
+    page(app, "recording")
+    press(app, "Confirmed")
+    press(app, "False alarm")
+    page(app, "labels")
+    press(app, "Fetch the recordings")
+    text = shown(app)
+    assert "1 recordings are not in the file" in text
+    assert "could not be fetched" not in text
 
 
 def test_beyond_this_machine_nothing_is_shown_without_sign_in(app: AppTest) -> None:
