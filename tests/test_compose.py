@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import yaml
 
@@ -74,12 +75,36 @@ def test_the_databases_have_the_versions_that_are_promised() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_published_to_this_machine_alone(name: str) -> None:
     for port in SERVICES[name].get("ports", []):
-        assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port)
+        assert re.fullmatch(r"127\.0\.0\.1:(\d+)(-\d+)?:\1", port)
 
 
 def test_no_port_is_published_twice() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == len(set(ports)) == 7
+
+
+def test_each_of_several_workers_has_a_port_and_prometheus_finds_it() -> None:
+    (published,) = SERVICES["worker"]["ports"]
+    first, last = re.findall(r":(\d+)-(\d+):", published)[0]
+    assert int(last) - int(first) >= 10
+    config = yaml.safe_load((PROJECT / "deploy/prometheus/prometheus.yml").read_text())
+    (found,) = config["scrape_configs"][0]["dns_sd_configs"]
+    assert (found["names"], found["port"]) == (["worker"], int(first))
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "README.md"])
+def test_the_source_is_filled_as_it_is_said(file: str, postgres_dsn: str) -> None:
+    text = re.sub(r"\n# +", "\n", (PROJECT / file).read_text())
+    (statement,) = re.findall(r'psql -U earshot -c "(COPY [^"]+)"', text)
+    columns = re.findall(r"\((.*?)\)", statement, re.DOTALL)[0].replace("\n", "")
+    row = "S1,09240310001,Hindi,2026-02-23,https://audio/1.wav,2026-02-23T09:00:00Z"
+    with psycopg.connect(postgres_dsn) as connection:
+        connection.execute((PROJECT / "deploy" / "source.sql").read_bytes())
+        with connection.cursor().copy(statement.encode()) as copy:
+            copy.write(f"{columns}\n{row}\n")
+        found = connection.execute("SELECT audio_url FROM assessment_records")
+        assert ("https://audio/1.wav",) in found.fetchall()
+        connection.rollback()
 
 
 @pytest.mark.parametrize("name", SERVICES)
