@@ -82,7 +82,12 @@ def named(kind: str, name: str) -> Resource:
 def pods() -> dict[str, Resource]:
     worker = named("Deployment", "earshot-worker")["spec"]["template"]
     job = named("CronJob", "earshot-discovery")["spec"]["jobTemplate"]
-    return {"worker": worker["spec"], "discovery": job["spec"]["template"]["spec"]}
+    operator = named("Deployment", "earshot-operator")["spec"]["template"]
+    return {
+        "worker": worker["spec"],
+        "discovery": job["spec"]["template"]["spec"],
+        "operator": operator["spec"],
+    }
 
 
 def settings() -> dict[str, str]:
@@ -138,7 +143,22 @@ def test_the_workers_probes_and_times_are_those_of_the_program() -> None:
     assert pod["terminationGracePeriodSeconds"] > drain + 10
 
 
-@pytest.mark.parametrize("name", ["worker", "discovery"])
+@pytest.mark.parametrize("name", ["worker", "discovery", "operator"])
+def test_each_pod_has_the_role_of_its_own_policy(name: str) -> None:
+    account = named("ServiceAccount", pods()[name]["serviceAccountName"])
+    (role,) = account["metadata"]["annotations"].values()
+    assert role.endswith(f":role/earshot-{name}")
+    assert policy(name)
+
+
+def test_a_persons_pod_sees_what_the_workers_see_and_runs_only_when_asked_for() -> None:
+    assert named("Deployment", "earshot-operator")["spec"]["replicas"] == 0
+    (operator,), (worker,) = (pods()[n]["containers"] for n in ("operator", "worker"))
+    assert operator["envFrom"] == worker["envFrom"]
+    assert operator["volumeMounts"] == worker["volumeMounts"]
+
+
+@pytest.mark.parametrize("name", ["worker", "discovery", "operator"])
 def test_no_pod_may_do_more_than_it_must(name: str) -> None:
     pod = pods()[name]
     (container,) = pod["containers"]
@@ -151,7 +171,7 @@ def test_no_pod_may_do_more_than_it_must(name: str) -> None:
     assert container["resources"]["requests"].keys() == {"cpu", "memory"}
     written = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert "/tmp" in written
-    if name == "worker":
+    if name != "discovery":
         assert str(Path(settings()["CSV_OUTPUT_PATH"]).parent) in written
 
 

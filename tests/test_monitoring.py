@@ -96,7 +96,9 @@ def test_the_workers_and_no_other_pods_are_asked_for_metrics() -> None:
     wanted = MONITOR["spec"]["selector"]["matchLabels"].items()
     assert wanted <= labels_of(worker()).items()
     job = kubernetes.named("CronJob", "earshot-discovery")["spec"]["jobTemplate"]
-    assert not wanted <= labels_of(job["spec"]["template"]).items()
+    operator = kubernetes.named("Deployment", "earshot-operator")
+    for other in (job["spec"]["template"], operator["spec"]["template"]):
+        assert not wanted <= labels_of(other).items()
     (container,) = worker()["spec"]["containers"]
     ports = {port["name"] for port in container["ports"]}
     assert {one["port"] for one in MONITOR["spec"]["podMetricsEndpoints"]} <= ports
