@@ -11,9 +11,9 @@ import numpy as np
 import structlog
 from pebble import ProcessExpired
 
-from flows.child import Extracted, extract_features
 from flows.children import Children
 from flows.downloads import Fetched
+from flows.extraction import Extracted, extract_features
 from flows.failures import failed
 from flows.watching.watch import Watch
 from model.audio import AudioError, AudioLimits

@@ -20,8 +20,9 @@ import pytest
 import flows.children
 from connectors.memory import MemoryFile
 from flows.budget import ByteBudget
-from flows.child import MEMORY_BYTES, Extracted, extract_features
+from flows.child import MEMORY_BYTES
 from flows.downloads import Fetched
+from flows.extraction import Extracted, extract_features
 from flows.inference import Extraction, Measured
 from model.audio import AudioLimits
 from model.outcomes import Kind, Outcome

@@ -19,10 +19,10 @@ from connectors.postgres import Rows
 from connectors.sqs import Delivery
 from flows.audio_hosts import AudioHosts
 from flows.budget import ByteBudget
-from flows.child import extract_features
 from flows.copies import Copies
 from flows.dependencies import Dependencies
 from flows.downloads import Downloads, Fetched, Withdrawn
+from flows.extraction import extract_features
 from flows.failures import failed
 from flows.inference import Measured, Score
 from flows.parsing import Malformed
