@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.app import Debug, app
-from flows.discovery.plan import Mode
+from flows.discovery.modes import Mode
 
 
 @app.command(

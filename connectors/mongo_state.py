@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo.collection import Collection
@@ -27,10 +27,25 @@ class States:
             return self._collection.find_one({"_id": key}) or {}
 
     def save(
-        self, key: str, fields: Mapping[str, Any], *, watermark: str | None
+        self,
+        key: str,
+        fields: Mapping[str, Any],
+        *,
+        watermark: str | None,
+        more: Mapping[str, Sequence[Document]],
     ) -> None:
-        """Write fields of a scan's document; its watermark never moves back."""
+        """Write fields of a scan's document; its watermark never moves back.
+
+        Parameters
+        ----------
+        more
+            What its lists are to hold too, by their names: once, however often a
+            write is tried whose answer was lost.
+        """
         update: dict[str, Any] = {"$set": dict(fields)}
+        if more:
+            each = {name: {"$each": list(items)} for name, items in more.items()}
+            update["$addToSet"] = each
         if watermark is not None:
             update["$max"] = {"watermark": watermark}
         with translated():

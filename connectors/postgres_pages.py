@@ -10,13 +10,12 @@ from psycopg import Connection, sql
 
 from connectors.pages import Found, Page, Selection, Span, moment
 from connectors.postgres import open_pool, translated
-from connectors.postgres_columns import COLUMNS, TableColumns
+from connectors.postgres_columns import TableColumns
 
 #: Seconds for one statement: without an index a page reads the whole table.
 PAGE_SECONDS = 120
 #: Rows without ``updated_at`` that may be sorted anew for each page.
 FEW_ROWS = 10_000
-_TEXTS = COLUMNS[:6]
 _Row = tuple[Any, ...]
 
 _SELECT: LiteralString = (
@@ -182,17 +181,21 @@ def _configure(connection: Connection) -> None:
 
 
 def _found(row: _Row, span: Span) -> Found:
-    fields = dict(zip(_TEXTS, row[:6], strict=True))
-    key = fields.pop("id")
-    updated, created = row[7], row[8]
-    fields |= {
+    key, student, udise, record_type, subject_id, subject, url, updated, created = row
+    changed_at, created_at = moment(updated), moment(created)
+    fields = {
         "source_record_id": key,
         "assessment_record_id": key,
-        "audio_s3_url": row[6],
-        "source_updated_at": moment(updated) or updated,
-        "subject_created_at": moment(created) or created,
+        "record_type": record_type,
+        "subject_id": subject_id,
+        "subject_name": subject,
+        "audio_s3_url": url,
+        "source_updated_at": changed_at or updated,
+        "subject_created_at": created_at or created,
+        "student_id": student,
+        "udise": udise,
     }
-    return Found(moment(updated if span.dated else created), fields)
+    return Found(changed_at if span.dated else created_at, fields)
 
 
 def _nodes(plan: Mapping[str, Any]) -> set[str]:

@@ -134,6 +134,7 @@ class Settings(LocalSettings):
     subject_name: str | None = None
     discovery_batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     discovery_overlap_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300
+    discovery_send_processes: Annotated[int, Field(ge=0, le=16)] | None = None
     message_group_by: Literal["udise", "student_id", "none"] = "none"
     postgres_columns: Annotated[
         dict[str, str], NoDecode, BeforeValidator(names_of(COLUMNS))

@@ -7,6 +7,7 @@ Every layer derives its own, so that whoever ends a program needs to know one na
     ├── Unavailable        connectors: out of reach for now
     ├── Misconfigured      connectors: there, but not what was expected
     ├── QueueGone          connectors: the queue does not exist (any more)
+    ├── LeaseHeld, …       discovery: another run is at this date of this source
     └── CommandFailed      commands: a command could not do what it was asked
 """
 

@@ -47,17 +47,15 @@ def source_text(value: object) -> str | None:
 
 
 def _text_of(value: object) -> object:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("holds a NUL character, which no source can store")
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if isinstance(value, float) and abs(value) >= MAX_EXACT_NUMBER:
         raise ValueError("number too large to be exact, expected it as a string")
     return source_text(value)
-
-
-def _without_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("holds a NUL character, which no source can store")
-    return value
 
 
 def _rfc3339_text(value: object) -> object:
@@ -88,7 +86,7 @@ def _audio_url(value: str) -> str:
     return value
 
 
-Text = Annotated[str, BeforeValidator(_text_of), AfterValidator(_without_nul)]
+Text = Annotated[str, BeforeValidator(_text_of)]
 RequiredText = Annotated[Text, Field(min_length=1)]
 Moment = Annotated[
     AwareDatetime,
@@ -139,14 +137,16 @@ class DiscoveryRecord(BaseModel):
 
         ``assessment_record_id`` is left out where the source has none (Mongo).
         """
-        fields = self.model_dump(mode="json")
-        if self.assessment_record_id is None:
-            del fields["assessment_record_id"]
+        fields: dict[str, Any] = orjson.loads(self.to_message())
         return fields
 
     def to_message(self) -> str:
         """Return the record as an SQS message body: one compact JSON object."""
-        return orjson.dumps(self.message_fields()).decode()
+        # A tenth of model_dump's time: every time here is in UTC already.
+        fields = {**self.__dict__}
+        if self.assessment_record_id is None:
+            del fields["assessment_record_id"]
+        return orjson.dumps(fields, option=orjson.OPT_UTC_Z).decode()
 
     @classmethod
     def from_message(cls, body: str) -> DiscoveryRecord:

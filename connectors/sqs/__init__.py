@@ -7,7 +7,7 @@ and acknowledges them then.
 """
 
 from connectors.errors import QueueGone
-from connectors.sqs.batches import MAX_BYTES
+from connectors.sqs.batches import MAX_BYTES, MAX_ENTRIES
 from connectors.sqs.consumer import Consumer
 from connectors.sqs.looking import Letter, Look
 from connectors.sqs.outbox import Outbox
@@ -18,6 +18,7 @@ from connectors.sqs.source import SqsSource
 
 __all__ = [
     "MAX_BYTES",
+    "MAX_ENTRIES",
     "UNREACHABLE",
     "Consumer",
     "Delivery",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -69,18 +71,27 @@ class Message:
 
 
 class Sender:
-    """Sends to one queue; a message counts as sent when SQS has confirmed it."""
+    """Sends to one queue; a message counts as sent when SQS has confirmed it.
+
+    Parameters
+    ----------
+    threads
+        Requests at once; on a FIFO queue they go one after the other all the same.
+    """
 
     def __init__(
         self,
         client: SQSClient,
         queue_url: str,
         *,
+        threads: int = 1,
         tries: int = SEND_TRIES,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._client, self._queue_url = client, queue_url
         self._tries, self._sleep = tries, sleep
+        several = threads > 1 and not self.fifo
+        self._threads = ThreadPoolExecutor(threads, "send") if several else None
 
     @property
     def fifo(self) -> bool:
@@ -111,10 +122,15 @@ class Sender:
         QueueGone
             When the queue does not exist.
         """
-        failed: dict[int, str] = {}
-        for chunk in _chunks(messages):
-            failed |= self._send_chunk(messages, chunk)
-        return failed
+        send = partial(self._send_chunk, messages)
+        each = self._threads.map if self._threads else map
+        answers = each(send, _chunks(messages))
+        return {index: code for one in answers for index, code in one.items()}
+
+    def close(self) -> None:
+        """Begin no more requests."""
+        if self._threads:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send_chunk(
         self, messages: Sequence[Message], chunk: list[int]

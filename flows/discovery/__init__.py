@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
 
-    from flows.discovery.plan import Mode
+    from flows.discovery.modes import Mode
 
 
 def get_flow(

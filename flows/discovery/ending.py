@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
 from typing import Generic, TypeVar
@@ -134,24 +134,34 @@ class Window:
 
 
 class Concurrent(Generic[X, Y]):
-    """A step that runs in threads; its errors end the run and never leave it."""
+    """A step that runs in threads; its errors end the run and never leave it.
+
+    Parameters
+    ----------
+    nothing
+        Makes what comes of an item where it fails.
+    """
 
     def __init__(
-        self, work: Callable[[X], Iterable[Y]], threads: int, ending: Ending
+        self,
+        work: Callable[[X], Y],
+        nothing: Callable[[], Y],
+        threads: int,
+        ending: Ending,
     ) -> None:
-        self._work, self._ending = work, ending
+        self._work, self._nothing, self._ending = work, nothing, ending
         self._executor = ThreadPoolExecutor(threads)
 
-    def __call__(self, item: X) -> Future[Iterable[Y]]:
-        """Begin the work on an item; nothing comes of it where it fails."""
+    def __call__(self, item: X) -> Future[Y]:
+        """Begin the work on an item."""
         return self._executor.submit(self._guarded, item)
 
     def close(self) -> None:
         """Begin no more work."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _guarded(self, item: X) -> Iterable[Y]:
-        return self._ending.guarded(lambda: self._work(item), ())
+    def _guarded(self, item: X) -> Y:
+        return self._ending.guarded(lambda: self._work(item), self._nothing())
 
 
 #: Seconds after which one that waits looks whether the run ends.

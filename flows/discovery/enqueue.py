@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Literal, Protocol
 
 import structlog
-from pydantic import ValidationError
 
 from connectors.errors import Unavailable
 from connectors.mongo import Results
-from connectors.pages import Found, Selection
 from connectors.sqs import MAX_BYTES, UNREACHABLE, Message
 from flows.discovery.ending import Ending, Stopped, Window
-from flows.discovery.memory import Memory, fingerprint
-from flows.discovery.watermark import Part
+from flows.discovery.items import Checked, Ended, Fate, New
 from flows.watching.tracing import FirstSpans
-from model.identity import dedupe_key, result_document_id
 from model.records import DiscoveryRecord
-from model.times import utc_now
 
 log = structlog.get_logger("earshot")
 
@@ -36,99 +27,24 @@ QUEUE_PATIENCE_SECONDS = 300.0
 _GROUP_ID = re.compile(r"[!-~]{1,128}")
 
 
-class Fate(StrEnum):
-    """What became of a record."""
-
-    SENT = "sent"
-    SKIPPED = "skipped_existing"
-    FAILED = "failed"
-    REMEMBERED = "remembered"  # sent by an earlier run, read again in the overlap
-    WOULD_SEND = "would_send"  # in a dry run
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a record stands: the part of its scan, its number and time there."""
-
-    part: Part
-    index: int
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    """A record that may have to be sent."""
-
-    place: Place
-    record: DiscoveryRecord
-    identity: str
-    version: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A record that nothing more happens to."""
-
-    place: Place
-    fate: Fate
-    version: bytes | None = None
-
-
-class Reader:
-    """Makes records of what a source holds.
-
-    Parameters
-    ----------
-    collection
-        The ``source_collection`` of its messages.
-    memory
-        What earlier runs have sent, None where that does not count.
-    """
-
-    def __init__(
-        self, collection: str, selection: Selection, memory: Memory | None
-    ) -> None:
-        self._memory = memory
-        self._common = {
-            "source_collection": collection,
-            "test_date": selection.test_date,
-        }
-
-    def __call__(self, found: Found, place: Place) -> New | Ended:
-        """Return the record, or its end where it needs no look at the results."""
-        # All of it random, as samplers of traces expect; a UUID's version is not.
-        now = {"trace_id": secrets.token_hex(16), "discovered_at": utc_now()}
-        try:
-            record = DiscoveryRecord.model_validate(
-                {**self._common, **found.fields, **now}
-            )
-        except ValidationError as error:
-            key = found.fields.get("source_record_id")
-            log.error("record_failed", source_record_id=key, reason=_reason(error))
-            return Ended(place, Fate.FAILED)
-        identity = result_document_id(dedupe_key(record))
-        version = fingerprint(identity, found.at)
-        if self._memory is not None and version in self._memory:
-            return Ended(place, Fate.REMEMBERED)
-        return New(place, record, identity, version)
-
-
 class Check:
     """Looks up which records have a result, one query a page."""
 
     def __init__(self, results: Results, ending: Ending) -> None:
         self._results, self._ending = results, ending
 
-    def __call__(self, page: Sequence[New | Ended]) -> list[New | Ended]:
-        """Return the page, with an end for each record that has a result."""
-        ids = [item.identity for item in page if isinstance(item, New)]
+    def __call__(self, page: Sequence[New | Ended]) -> Checked:
+        """Return what of a page is to be sent, and what has ended."""
+        new = [item for item in page if isinstance(item, New)]
+        ids = [item.identity for item in new]
         existing = self._ending.call(lambda: self._results.existing(ids))
-        return [
-            Ended(item.place, Fate.SKIPPED)
-            if isinstance(item, New) and item.identity in existing
-            else item
-            for item in page
-        ]
+        return Checked(
+            [item for item in new if item.identity not in existing],
+            [
+                *(item for item in page if isinstance(item, Ended)),
+                *(Ended(x.place, Fate.SKIPPED) for x in new if x.identity in existing),
+            ],
+        )
 
 
 class Sends(Protocol):
@@ -237,11 +153,3 @@ def group_id(record: DiscoveryRecord, group_by: GroupBy) -> str | None:
     if not value or _GROUP_ID.fullmatch(value):
         return value or None
     return hashlib.sha256(value.encode()).hexdigest()
-
-
-def _reason(error: ValidationError) -> str:
-    faults = error.errors(include_url=False, include_context=False)
-    return "; ".join(
-        f"{fault['loc'][0] if fault['loc'] else 'record'}: {fault['msg']}"
-        for fault in faults
-    )

@@ -16,6 +16,7 @@ from connectors.errors import Unavailable
 from connectors.mongo_state import States
 from flows.discovery.ending import Ending
 from flows.discovery.watermark import text_of, time_of
+from model.errors import Expected
 from model.times import utc_now
 
 log = structlog.get_logger("earshot")
@@ -25,11 +26,11 @@ log = structlog.get_logger("earshot")
 LEASE_SECONDS = 30.0
 
 
-class LeaseHeld(Exception):
+class LeaseHeld(Expected):
     """Another run has the lease; the text names it."""
 
 
-class LeaseLost(Exception):
+class LeaseLost(Expected):
     """Another run has taken the lease over."""
 
 

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from connectors.mongo_state import States
 from connectors.pages import Selection
 from flows.discovery.ending import Ending, Window
-from flows.discovery.enqueue import Ended, Fate
+from flows.discovery.items import Ended, Fate
 from flows.discovery.memory import Memory
 from flows.discovery.watermark import Part, text_of, watermark
 from model.times import utc_now
@@ -66,8 +67,8 @@ class Ledger:
         What the run has read and not ended, and has sent and not written down.
     overlap
         How long before the watermark records are read again.
-    page
-        Records that may be sent and not written down.
+    save_after
+        Records sent after which it is written down.
     """
 
     def __init__(
@@ -79,19 +80,20 @@ class Ledger:
         held: Window,
         unsaved: Window,
         overlap: timedelta,
-        page: int,
+        save_after: int,
     ) -> None:
         self._scans, self._states, self._ending = scans, states, ending
         self._held, self._unsaved = held, unsaved
-        self._overlap, self._page = overlap, page
+        self._overlap, self._save_after = overlap, save_after
         self._sent: dict[Part, dict[bytes, datetime]] = {}
         self._waiting = 0
         self._saved_at = time.monotonic()
         self.counts: Counter[Fate] = Counter()
 
-    def put(self, ends: Sequence[Ended]) -> None:
+    def put(self, batches: Sequence[Sequence[Ended]]) -> None:
         """Take the ends of some records, on the flow's thread."""
-        self._ending.guarded(lambda: self._put(ends), None)
+        for ends in batches:
+            self._ending.guarded(partial(self._put, ends), None)
 
     def save(self, *, finished: bool = False) -> None:
         """Write down how far every scan is; raises `Unavailable`, `Stopped`.
@@ -130,7 +132,7 @@ class Ledger:
             self._note(end)
         self._held.give(len(ends))
         late = time.monotonic() - self._saved_at > SAVE_SECONDS
-        if self._waiting * 4 >= self._page or late:
+        if self._waiting >= self._save_after or late:
             self._ending.call(self.save)
 
     def _note(self, end: Ended) -> None:
@@ -148,12 +150,16 @@ class Ledger:
         fields = {
             **scan.described,
             "scan": None if finished else {**scan.order, "parts": parts},
-            "remembered": scan.memory.kept(),
             "updated_at": text_of(utc_now()),
         }
+        added = scan.memory.added()
+        if added is None:
+            fields["remembered"] = scan.memory.kept()
         reached = scan.watermark()
         text = None if reached is None else text_of(reached)
-        states.save(scan.key, fields, watermark=text)
+        more = {"remembered": added} if added else {}
+        states.save(scan.key, fields, watermark=text, more=more)
+        scan.memory.saved()
 
     def _remember(self, scan: Scan) -> None:
         floors: dict[Part | None, datetime | None] = {

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import structlog
 
+from connectors.mongo_state import States
 from connectors.pages import Pages, Selection, Span
 from flows.discovery.ledger import Scan
 from flows.discovery.memory import Memory
+from flows.discovery.modes import Mode
 from flows.discovery.watermark import Part, divided, text_of, time_of
 
 log = structlog.get_logger("earshot")
-
-Mode = Literal["one_time", "backfill", "incremental"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +92,21 @@ def plan_scan(
     source: str,
     pages: Pages,
     selection: Selection,
-    state: Mapping[str, Any],
+    states: States,
     overlap: timedelta,
 ) -> Scan:
     """Return the scan of a selection.
 
     Parameters
     ----------
-    state
-        The scan's document, empty where there is none.
+    states
+        Where its document is, if there is one.
     overlap
         How long before the place that was reached records are read again: what was
         committed late lies there. What was sent is remembered.
     """
+    key = state_key(source, pages.name, selection)
+    state = states.load(key)
     reached = time_of(state.get("watermark"))
     left = _left_over(order, state)
     fresh = order.mode != "incremental" and not left
@@ -113,7 +115,7 @@ def plan_scan(
         start = None if fresh or reached is None else reached - overlap
         spans = _spans(order, pages, selection, order.since or start)
     return Scan(
-        state_key(source, pages.name, selection),
+        key,
         selection,
         [Part(span) for span in spans],
         Memory(() if fresh else state.get("remembered") or ()),

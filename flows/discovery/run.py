@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
 from bytewax.dataflow import Dataflow
 
-from connectors import aws
 from connectors.errors import Unavailable
 from connectors.mongo import Database, Results
 from connectors.mongo_state import States
 from connectors.pages import Pages, Selection
-from connectors.sqs import Sender
 from flows.dependencies import reach
 from flows.discovery.ending import Concurrent, Ending, Window
-from flows.discovery.enqueue import Check, Ended, Fate, New, Send, pass_by
+from flows.discovery.enqueue import Check, Send, pass_by
 from flows.discovery.graph import Steps, build_flow
+from flows.discovery.items import Checked, Ended, Fate, New
 from flows.discovery.lease import Lease
 from flows.discovery.ledger import Ledger, Scan
 from flows.discovery.plan import Order, plan_scan, state_key
 from flows.discovery.scan import Budget, PageReader, PageSource
+from flows.discovery.senders import SEND_BATCHES, Setup, batch_size, save_after, sending
 from flows.operators import EachBatch
 from flows.settings import Settings
 from flows.watching.tracing import tracing
@@ -32,10 +32,8 @@ from flows.wiring import pages_of
 
 log = structlog.get_logger("earshot")
 
-#: Look-ups of a page's results at once, and requests to SQS at once.
-CHECK_THREADS, SEND_THREADS = 2, 8
-#: Records in one request to SQS.
-SEND_BATCH = 10
+#: Look-ups of a page's results at once.
+CHECK_THREADS = 2
 #: Pages that are read and not ended: memory stays flat, however long a date is.
 PAGES_HELD = 4
 
@@ -87,13 +85,16 @@ class Discovery:
         source = PageSource(
             self.scans, reader, self.ending, held=self.held, threads=order.workers
         )
-        size = min(SEND_BATCH, settings.discovery_batch_size)
         return build_flow(
-            source, EachBatch(self.ledger.put), self._steps(), batch_size=size
+            source,
+            EachBatch(self.ledger.put),
+            self._steps(),
+            batch_size=batch_size(settings.discovery_batch_size),
         )
 
+    @cached_property
     def estimate(self) -> int:
-        """Return about how many rows or documents there are to read."""
+        """About how many rows or documents there are to read."""
         return sum(
             reach(partial(self.pages.estimate, selection))
             for selection in self.order.selections()
@@ -154,11 +155,14 @@ class Discovery:
 
     def _open(self) -> None:
         settings, size = self.settings, self.settings.discovery_batch_size
+        self._overlap = timedelta(seconds=settings.discovery_overlap_seconds)
         self._database = self._open_database()
         self.pages = self._open_pages()
-        self._sender = self._open_sender()
-        states = self._database.collection(settings.mongo_state_collection)
-        self._states = States(states)
+        self._sender = Setup.of(settings).sender()
+        self._stack.callback(self._sender.close)
+        collection = self._database.collection
+        self._states = States(collection(settings.mongo_state_collection))
+        self._results = Results(collection(settings.mongo_result_collection))
         self._check()
         self._take_lease()
         self.scans = [self._plan(selection) for selection in self.order.selections()]
@@ -178,10 +182,6 @@ class Discovery:
         pages = pages_of(self.settings, self._database, self.order.workers)
         self._stack.callback(pages.close)
         return pages
-
-    def _open_sender(self) -> Sender:
-        client = aws.sqs_client(connections=SEND_THREADS)
-        return Sender(client, self.settings.sqs_queue_url)
 
     def _check(self) -> None:
         """Reach everything once, so that a wrong address is said at the start."""
@@ -207,43 +207,44 @@ class Discovery:
         self._stack.callback(lease.release)
 
     def _plan(self, selection: Selection) -> Scan:
-        source = self.settings.discovery_source_type
-        key = state_key(source, self.pages.name, selection)
-        state = reach(lambda: self._states.load(key))
-        overlap = timedelta(seconds=self.settings.discovery_overlap_seconds)
+        source, states = self.settings.discovery_source_type, self._states
         return reach(
-            lambda: plan_scan(self.order, source, self.pages, selection, state, overlap)
+            partial(
+                plan_scan,
+                *(self.order, source, self.pages, selection, states, self._overlap),
+            )
         )
 
     def _steps(self) -> Steps:
-        settings = self.settings
-        results = Results(self._database.collection(settings.mongo_result_collection))
-        send: Callable[[list[New]], list[Ended]] = pass_by
-        if not self.order.dry_run:
-            send = Send(
-                self._sender,
-                self.ending,
-                group_by=settings.message_group_by,
-                window=self._unsaved,
-                spans=self._spans,
-            )
+        send: Callable[[list[New]], list[Ended]]
+        send = pass_by if self.order.dry_run else self._send()
         # One after the other on a FIFO queue: a group's messages keep their order.
-        senders = 1 if self._sender.fifo else SEND_THREADS
-        check = Concurrent(Check(results, self.ending), CHECK_THREADS, self.ending)
-        sending = Concurrent(send, senders, self.ending)
-        for step in (check, sending):
-            self._stack.callback(step.close)
-        return Steps(check=check, send=sending)
+        checks, batches = (1, 1) if self._sender.fifo else (CHECK_THREADS, SEND_BATCHES)
+        look = Check(self._results, self.ending)
+        check = Concurrent(look, Checked, checks, self.ending)
+        sent = Concurrent(send, list[Ended], batches, self.ending)
+        self._stack.callback(check.close)
+        self._stack.callback(sent.close)
+        return Steps(check=check, send=sent)
+
+    def _send(self) -> Send:
+        sends = sending(self.settings, self._sender, self.estimate)
+        return Send(
+            self._stack.enter_context(sends),
+            self.ending,
+            group_by=self.settings.message_group_by,
+            window=self._unsaved,
+            spans=self._spans,
+        )
 
     def _open_ledger(self) -> Ledger:
-        order, settings = self.order, self.settings
-        keeps = order.keeps_state and not order.dry_run
+        keeps = self.order.keeps_state and not self.order.dry_run
         return Ledger(
             self.scans,
             self._states if keeps else None,
             self.ending,
             held=self.held,
             unsaved=self._unsaved,
-            overlap=timedelta(seconds=settings.discovery_overlap_seconds),
-            page=settings.discovery_batch_size,
+            overlap=self._overlap,
+            save_after=save_after(self.settings.discovery_batch_size),
         )

@@ -13,7 +13,7 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from connectors.pages import Page, Pages
 from flows.discovery.ending import Ending, Window
-from flows.discovery.enqueue import Ended, Fate, New, Place, Reader
+from flows.discovery.items import Ended, Fate, New, Reader
 from flows.discovery.ledger import Scan
 from flows.discovery.watermark import Part
 
@@ -85,10 +85,7 @@ class PageReader:
         count, after = 0, None
         while True:
             page = self._page(scan, part, after)
-            items = [
-                reader(found, Place(part, count + number, found.at))
-                for number, found in enumerate(page.found)
-            ]
+            items = reader(page.found, part, count)
             allowed = self._budget.spend(items)
             count += len(allowed)
             self._put(allowed, put)

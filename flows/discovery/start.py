@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import time
@@ -15,20 +16,16 @@ import structlog
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
-from connectors.errors import Misconfigured, Unavailable
-from connectors.sqs import QueueGone
-from flows.discovery.lease import LeaseHeld, LeaseLost
-from flows.discovery.plan import Mode, Order
+from flows.discovery.modes import Mode
+from flows.discovery.plan import Order
 from flows.discovery.progress import Progress
 from flows.discovery.report import report
 from flows.discovery.run import Discovery
 from flows.settings import Settings
 from flows.start import fail, load_settings, refuse_bytewax_server, refuse_cluster
+from model.errors import Expected
 
 log = structlog.get_logger("earshot")
-
-#: Errors that say all there is to say in one line.
-EXPECTED = (Unavailable, Misconfigured, QueueGone, LeaseHeld, LeaseLost)
 
 
 class Process:
@@ -44,17 +41,18 @@ class Process:
         self._debug, self._began = debug, time.monotonic()
         try:
             self._discovery = Discovery(settings, order)
-        except EXPECTED as error:
+        except Expected as error:
             if debug:
                 raise
             fail(str(error), code=1)
         self._discovery.ending.install()
-        total = self._discovery.estimate()
+        total = self._discovery.estimate
         self._progress = Progress(total, self._discovery.summary)
 
     def flow(self) -> Dataflow:
         """Return the run's dataflow; call once."""
         log.info("discovery_started", **self._discovery.described())
+        gc.freeze()  # a fifth of the time to read a record went into looking at modules
         self._progress.start()
         return self._discovery.flow(self._progress.add)
 
@@ -94,7 +92,7 @@ class Process:
     def _say_error(self, error: BaseException | None) -> None:
         if error is None:
             return
-        if self._debug or not isinstance(error, EXPECTED):
+        if self._debug or not isinstance(error, Expected):
             traceback.print_exception(error)
         else:
             print(f"earshot: {error}", file=sys.stderr)

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, object] = {
     "SUBJECT_NAME": None,
     "DISCOVERY_BATCH_SIZE": 500,
     "DISCOVERY_OVERLAP_SECONDS": 300,
+    "DISCOVERY_SEND_PROCESSES": None,
     "MESSAGE_GROUP_BY": "none",
     "POSTGRES_COLUMNS": {},
     "MONGO_FIELDS": {},

@@ -41,13 +41,14 @@ def test_a_run_that_is_killed_and_started_again_sends_at_most_one_page_twice(
     for number in range(1, 1 + chance.choice([0, 30])):
         discoveries.add_row(None, subject_created_at=after_nine(number))
     run = ("--mode", mode, "--batch-size", str(PAGE), "--workers", readers)
-    killed = discoveries.start(*run)
+    processes = chance.choice(["0", "2"])
+    killed = discoveries.start(*run, DISCOVERY_SEND_PROCESSES=processes)
     enough = chance.randrange(len(discoveries.rows))
     eventually(lambda: is_over(killed) or discoveries.pipeline.left() >= enough)
     killed.kill()
     at_the_kill = Counter(discoveries.take_ids())
     reached = discoveries.watermark() or ""
-    ended = discoveries.run(*run)
+    ended = discoveries.run(*run, DISCOVERY_SEND_PROCESSES=processes)
     both = at_the_kill + Counter(discoveries.take_ids())
     assert set(both) == {str(number) for number in discoveries.rows}
     if not killed.stdout:
@@ -204,7 +205,8 @@ def test_messages_of_a_school_are_a_group_in_their_order_on_a_fifo_queue(
         discoveries.pipeline.queue_url = url["QueueUrl"]
     for seconds in range(1, 22):
         discoveries.add_row(seconds, udise=f"school-{seconds % 2}" * (seconds < 20))
-    discoveries.run("--mode", "backfill", MESSAGE_GROUP_BY="udise")
+    run = ("--mode", "backfill", "--batch-size", "5")
+    discoveries.run(*run, MESSAGE_GROUP_BY="udise", DISCOVERY_SEND_PROCESSES="2")
     sent = discoveries.take_messages()
     assert len(sent) == 21
     for school in ("school-0", "school-1"):

@@ -14,17 +14,9 @@ from connectors.errors import Unavailable
 from connectors.pages import Found, Selection, Span
 from connectors.sqs import Sender
 from flows.discovery.ending import Concurrent, Ending, Stopped, Window
-from flows.discovery.enqueue import (
-    Check,
-    Ended,
-    Fate,
-    New,
-    Place,
-    Reader,
-    Send,
-    group_id,
-)
+from flows.discovery.enqueue import Check, Send, group_id
 from flows.discovery.graph import Steps, build_flow
+from flows.discovery.items import Checked, Ended, Fate, New, Place, Reader
 from flows.discovery.scan import Budget
 from flows.discovery.watermark import Part
 from model.records import DiscoveryRecord
@@ -47,7 +39,7 @@ def found(number: int, **fields: Any) -> Found:
 
 def new(number: int, **fields: Any) -> New:
     reader = Reader("public.records", Selection(date(2026, 2, 23)), None)
-    item = reader(found(number, **fields), Place(Part(Span()), number, NINE))
+    (item,) = reader([found(number, **fields)], Part(Span()), number)
     assert isinstance(item, New)
     return item
 
@@ -201,13 +193,14 @@ def run_graph(
     pages: list[list[New | Ended]], results: KnownResults, sqs: FlakySqs
 ) -> tuple[list[Ended], Ending]:
     ending = Ending()
-    ends: list[Ended] = []
-    check = Concurrent(Check(results, ending), 2, ending)  # type: ignore[arg-type]
-    send = Concurrent(send_step(sqs, ending), 2, ending)
+    batches: list[list[Ended]] = []
+    look = Check(results, ending)  # type: ignore[arg-type]
+    check = Concurrent(look, Checked, 2, ending)
+    send = Concurrent(send_step(sqs, ending), list[Ended], 2, ending)
     steps = Steps(check=check, send=send)
-    flow = build_flow(TestingSource(pages), TestingSink(ends), steps, batch_size=10)
+    flow = build_flow(TestingSource(pages), TestingSink(batches), steps, batch_size=10)
     run_main(flow)
-    return ends, ending
+    return [end for ends in batches for end in ends], ending
 
 
 def test_every_record_that_goes_in_comes_out_as_an_end() -> None:

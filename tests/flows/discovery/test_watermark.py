@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +131,35 @@ def test_the_oldest_is_forgotten_beyond_the_limit() -> None:
         memory.add(one, full)
     memory.forget({one: None})
     assert sum(len(leaf["sent"]) for leaf in memory.kept()) == MAX_REMEMBERED * 8
+
+
+def leaf(memory: Memory, owner: Part, second: int) -> None:
+    at = NINE + timedelta(seconds=second)
+    memory.add(owner, {fingerprint(str(second), at): at})
+
+
+def test_only_what_is_new_is_written_down_until_half_of_it_is_forgotten() -> None:
+    memory, one = Memory(), part(0)
+    document: list[dict[str, Any]] = []
+    whole = 0
+    for second in range(100):
+        leaf(memory, one, second)
+        floor = NINE + timedelta(seconds=second - 9)
+        memory.forget({one: floor, None: None})
+        added = memory.added()
+        whole += added is None
+        document = memory.kept() if added is None else document + added
+        memory.saved()
+        kept = memory.kept()
+        assert [one for one in document if one in kept] == kept
+        assert len(document) <= 2 * len(kept) + 1
+    assert 5 < whole < 15
+
+
+def test_what_could_not_be_written_is_written_with_the_next() -> None:
+    memory, one = Memory(), part(0)
+    memory.saved()
+    leaf(memory, one, 1)
+    assert len(memory.added() or []) == 1
+    leaf(memory, one, 2)
+    assert len(memory.added() or []) == 2

@@ -25,7 +25,7 @@ def test_a_step_says_where_its_items_come_from() -> None:
     lines = topology.text("worker", "discovery").splitlines()
     origins = {tuple(line.split()[:2]): line.split(maxsplit=2)[2:] for line in lines}
     assert origins["download", "map_concurrent"] == ["eligible (yes)"]
-    assert origins["ends", "merge"] == ["new (no), sent"]
+    assert origins["ends", "merge"] == ["ended, send"]
     assert origins["sqs", "input"] == []
 
 
@@ -35,8 +35,9 @@ def test_the_picture_has_a_node_for_each_step_and_an_edge_for_each_stream() -> N
     nodes = re.findall(r"^ +discovery_(\w+)[\[{(]", picture, re.MULTILINE)
     assert nodes == [step.step_name for step in rendered.substeps]
     edges = sum(len(p.from_port_ids) for s in rendered.substeps for p in s.inp_ports)
-    assert picture.count("-->") == edges == 9
-    assert "discovery_new -- yes --> discovery_batch" in picture
+    assert picture.count("-->") == edges == 7
+    assert "discovery_batches --> discovery_send" in picture
+    assert "worker_eligible -- yes -->" in topology.mermaid("worker")
 
 
 def test_json_has_the_inner_steps_too() -> None:
