@@ -24,7 +24,13 @@ from flows.discovery.lease import Lease
 from flows.discovery.ledger import Ledger, Scan
 from flows.discovery.plan import Order, plan_scan, state_key
 from flows.discovery.scan import Budget, PageReader, PageSource
-from flows.discovery.senders import SEND_BATCHES, Setup, batch_size, save_after, sending
+from flows.discovery.senders import (
+    SEND_BATCHES,
+    batch_size,
+    save_after,
+    sending,
+    setup_of,
+)
 from flows.operators import EachBatch
 from flows.settings import Settings
 from flows.watching.tracing import tracing
@@ -158,7 +164,7 @@ class Discovery:
         self._overlap = timedelta(seconds=settings.discovery_overlap_seconds)
         self._database = self._open_database()
         self.pages = self._open_pages()
-        self._sender = Setup.of(settings).sender()
+        self._sender = setup_of(settings).sender()
         self._stack.callback(self._sender.close)
         collection = self._database.collection
         self._states = States(collection(settings.mongo_state_collection))

@@ -10,19 +10,17 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 
 import structlog
 from pebble import ProcessExpired
 
-from connectors import aws
 from connectors.errors import Unavailable
 from connectors.sqs import MAX_ENTRIES, UNREACHABLE, Message, Sender
 from flows.children import Children
 from flows.discovery.enqueue import Sends
+from flows.discovery.sending import Setup, send_in_child
 from flows.settings import Settings
-from flows.telemetry import configure_logging
 
 log = structlog.get_logger("earshot")
 
@@ -70,32 +68,11 @@ def send_processes(asked: int | None, records: int) -> int:
     return 0 if alone else SEND_PROCESSES
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What a process that sends is told at its start.
-
-    Attributes
-    ----------
-    log_level, log_format
-        Those of its parent, see `configure_logging`.
-    threads
-        Requests at once.
-    """
-
-    queue_url: str
-    log_level: str
-    log_format: str | None
-    threads: int = SEND_THREADS
-
-    @classmethod
-    def of(cls, settings: Settings) -> Setup:
-        """Return what the settings say."""
-        return cls(settings.sqs_queue_url, settings.log_level, settings.log_format)
-
-    def sender(self) -> Sender:
-        """Return what sends from this very process."""
-        client = aws.sqs_client(connections=self.threads)
-        return Sender(client, self.queue_url, threads=self.threads)
+def setup_of(settings: Settings) -> Setup:
+    """Return what a sender is told, from the settings."""
+    return Setup(
+        settings.sqs_queue_url, settings.log_level, settings.log_format, SEND_THREADS
+    )
 
 
 class SendProcesses:
@@ -139,22 +116,8 @@ def sending(settings: Settings, sender: Sender, records: int) -> Iterator[Sends]
     if sender.fifo or not processes:
         yield sender
         return
-    others = SendProcesses(Setup.of(settings), processes)
+    others = SendProcesses(setup_of(settings), processes)
     try:
         yield others
     finally:
         others.close()
-
-
-def send_in_child(
-    setup: Setup, messages: Sequence[tuple[str, str | None]]
-) -> dict[int, str]:
-    """Send bodies with their groups from a child process; see `Sender.send`."""
-    sender = _sender(setup)
-    return sender.send([Message(body, group_id=group) for body, group in messages])
-
-
-@cache
-def _sender(setup: Setup) -> Sender:
-    configure_logging(setup.log_level, setup.log_format)
-    return setup.sender()

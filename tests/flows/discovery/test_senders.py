@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from flows.discovery.senders import (
     LARGE,
     SEND_PROCESSES,
-    Setup,
     batch_size,
     save_after,
-    send_in_child,
     send_processes,
 )
+from flows.discovery.sending import Setup, send_in_child
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
