@@ -8,18 +8,23 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import boto3
+import psutil
 import psycopg
+from botocore.config import Config
 from pymongo import MongoClient
 
 from connectors import aws
 from connectors.local import LocalServices
-from flows.discovery.run import SEND_BATCH, SEND_THREADS
+from connectors.sqs import MAX_ENTRIES
+from flows.discovery.senders import SEND_THREADS
 
 DATE = "2026-02-23"
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
@@ -64,10 +69,12 @@ class Stage:
         self._folder = folder
         self._results = MongoClient[Any](services.mongo_uri)["bench"]
 
-    def add_rows(self, table: str, count: int) -> None:
-        """Make a table of so many rows, with the results of a fifth of them."""
+    def add_rows(self, table: str, count: int, *, results: bool = True) -> None:
+        """Make a table of so many rows, with the results of a fifth of them or none."""
         with psycopg.connect(self._services.postgres_dsn, autocommit=True) as database:
             database.execute(_ROWS.format(table=table, count=count))
+        if not results:
+            return
         urls = (_url(number) for number in range(WITH_RESULT, count + 1, WITH_RESULT))
         numbers = range(WITH_RESULT, count + 1, WITH_RESULT)
         self._add_results(
@@ -90,7 +97,7 @@ class Stage:
         """Run a discovery and watch its memory."""
         log = self._folder / "discovery.log"
         with log.open("wb") as errors:
-            process = subprocess.Popen(
+            process = psutil.Popen(
                 [sys.executable, "run_flow.py", "discover", *arguments],
                 env={**os.environ, **self._environment(), **more},
                 stdout=subprocess.PIPE,
@@ -106,17 +113,22 @@ class Stage:
         return Run(json.loads(output), seconds, peak)
 
     def bare_loop(self, count: int) -> float:
-        """Send as many messages as fast as threads can; return messages a second."""
-        client = aws.sqs_client(connections=SEND_THREADS)
+        """Send as many messages as fast as threads can; return messages a second.
+
+        It is what anyone would write first, with boto3's client as it comes.
+        """
+        config = Config(max_pool_connections=SEND_THREADS)
+        region = os.environ["AWS_REGION"]
+        client = boto3.client("sqs", region_name=region, config=config)
         body = json.dumps({"body": "x" * 640})
-        entries: Any = [{"Id": str(i), "MessageBody": body} for i in range(SEND_BATCH)]
+        entries: Any = [{"Id": str(i), "MessageBody": body} for i in range(MAX_ENTRIES)]
 
         def send(_: int) -> None:
             client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
 
         began = time.monotonic()
         with ThreadPoolExecutor(SEND_THREADS) as executor:
-            list(executor.map(send, range(count // SEND_BATCH)))
+            list(executor.map(send, range(count // MAX_ENTRIES)))
         return count / (time.monotonic() - began)
 
     def empty_queue(self) -> None:
@@ -141,6 +153,8 @@ class Stage:
         }
 
 
+#: Seconds between two looks at the memory; a look takes 5 ms.
+_SAMPLE_SECONDS = 0.5
 _FINISHED = "discovery_finished"
 
 
@@ -151,15 +165,18 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def _peak_mib(process: "subprocess.Popen[str]") -> float:
-    """Return a process's peak memory once it has ended, as Linux counts it."""
-    peak = 0.0
+def _peak_mib(process: psutil.Popen) -> float:
+    """Return the peak memory of a process with its children once it has ended.
+
+    Pages that they share count once: the sum of proportional set sizes.
+    """
+    peak = 0
     while process.poll() is None:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        if "VmHWM:" in status:
-            peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
-        time.sleep(0.05)
-    return round(peak, 1)
+        with suppress(psutil.Error):
+            all_of_it = [process, *process.children(recursive=True)]
+            peak = max(peak, sum(one.memory_full_info().pss for one in all_of_it))
+        time.sleep(_SAMPLE_SECONDS)
+    return round(peak / 1024**2, 1)
 
 
 def _url(number: int) -> str:
