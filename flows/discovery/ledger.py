@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -59,6 +60,8 @@ class Scan:
 class Ledger:
     """Takes the ends of records, in any order, and writes down how far the scans are.
 
+    On a thread of its own: the flow sends on while Mongo is written to.
+
     Parameters
     ----------
     states
@@ -88,12 +91,17 @@ class Ledger:
         self._sent: dict[Part, dict[bytes, datetime]] = {}
         self._waiting = 0
         self._saved_at = time.monotonic()
+        self._thread = ThreadPoolExecutor(1, "ledger")
         self.counts: Counter[Fate] = Counter()
 
     def put(self, batches: Sequence[Sequence[Ended]]) -> None:
-        """Take the ends of some records, on the flow's thread."""
+        """Take the ends of some records."""
         for ends in batches:
-            self._ending.guarded(partial(self._put, ends), None)
+            self._thread.submit(self._ending.guarded, partial(self._put, ends), None)
+
+    def close(self) -> None:
+        """Wait until all that was taken is noted; no more is taken then."""
+        self._thread.shutdown()
 
     def save(self, *, finished: bool = False) -> None:
         """Write down how far every scan is; raises `Unavailable`, `Stopped`.

@@ -16,6 +16,7 @@ from flows.discovery.ledger import Scan
 from flows.discovery.memory import Memory
 from flows.discovery.modes import Mode
 from flows.discovery.watermark import Part, divided, text_of, time_of
+from flows.settings import Settings
 
 log = structlog.get_logger("earshot")
 
@@ -89,11 +90,10 @@ def described(source: str, collection: str, selection: Selection) -> dict[str, A
 
 def plan_scan(
     order: Order,
-    source: str,
+    settings: Settings,
     pages: Pages,
     selection: Selection,
     states: States,
-    overlap: timedelta,
 ) -> Scan:
     """Return the scan of a selection.
 
@@ -101,10 +101,10 @@ def plan_scan(
     ----------
     states
         Where its document is, if there is one.
-    overlap
-        How long before the place that was reached records are read again: what was
-        committed late lies there. What was sent is remembered.
     """
+    source = settings.discovery_source_type
+    # What was committed late lies there; what was sent is remembered.
+    overlap = timedelta(seconds=settings.discovery_overlap_seconds)
     key = state_key(source, pages.name, selection)
     state = states.load(key)
     reached = time_of(state.get("watermark"))

@@ -128,6 +128,7 @@ class Discovery:
 
     def save(self) -> None:
         """Write down how far the run has come; what fails here ends it badly."""
+        self.ledger.close()
         try:
             reach(self.ledger.save)
         except Unavailable as error:
@@ -161,7 +162,6 @@ class Discovery:
 
     def _open(self) -> None:
         settings, size = self.settings, self.settings.discovery_batch_size
-        self._overlap = timedelta(seconds=settings.discovery_overlap_seconds)
         self._database = self._open_database()
         self.pages = self._open_pages()
         self._sender = setup_of(settings).sender()
@@ -203,23 +203,15 @@ class Discovery:
     def _take_lease(self) -> None:
         if self.order.dry_run:
             return
-        whole = state_key(
-            self.settings.discovery_source_type,
-            self.pages.name,
-            Selection(self.order.test_date),
-        )
+        source = self.settings.discovery_source_type
+        whole = state_key(source, self.pages.name, Selection(self.order.test_date))
         lease = Lease(self._states, f"lease {whole}", self.ending)
         reach(lambda: lease.take(force=self.order.force))
         self._stack.callback(lease.release)
 
     def _plan(self, selection: Selection) -> Scan:
-        source, states = self.settings.discovery_source_type, self._states
-        return reach(
-            partial(
-                plan_scan,
-                *(self.order, source, self.pages, selection, states, self._overlap),
-            )
-        )
+        plan = partial(plan_scan, self.order, self.settings, self.pages)
+        return reach(lambda: plan(selection, self._states))
 
     def _steps(self) -> Steps:
         send: Callable[[list[New]], list[Ended]]
@@ -251,6 +243,6 @@ class Discovery:
             self.ending,
             held=self.held,
             unsaved=self._unsaved,
-            overlap=self._overlap,
+            overlap=timedelta(seconds=self.settings.discovery_overlap_seconds),
             save_after=save_after(self.settings.discovery_batch_size),
         )
