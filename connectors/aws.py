@@ -50,14 +50,29 @@ def reaching(system: str) -> Iterator[None]:
         raise Unavailable(system, error) from error
 
 
-def _client(service: Any, *, connect: float, read: float, connections: int) -> Any:
-    """Return a client; endpoint, region and credentials are the SDK's own settings."""
+def _client(
+    service: Any,
+    *,
+    connect: float,
+    read: float,
+    connections: int,
+    validate: bool = True,
+) -> Any:
+    """Return a client; endpoint, region and credentials are the SDK's own settings.
+
+    Parameters
+    ----------
+    validate
+        Whether the SDK looks at a request before it sends it. The service does so
+        too; but S3 takes an empty key for a question about the bucket.
+    """
     config = Config(
         connect_timeout=connect,
         read_timeout=read,
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": SDK_ATTEMPTS},
         tcp_keepalive=True,
+        parameter_validation=validate,
         # TLS guards the way; a second sum over each recording costs a third of its GET.
         response_checksum_validation="when_required",
         # Whole, since the SDK would build its own anew for each request.
@@ -79,7 +94,7 @@ def sqs_client(
 ) -> SQSClient:
     """Return an SQS client; timeouts in seconds, the read one above the long poll."""
     client: SQSClient = _client(
-        "sqs", connect=connect, read=read, connections=connections
+        "sqs", connect=connect, read=read, connections=connections, validate=False
     )
     return client
 
