@@ -67,6 +67,7 @@ class Leases:
             self._wanted.remove(most)
             taken = min(most, self._free)
             self._free -= taken
+            self._wake()
             return taken
 
     def give_permits(self, count: int) -> None:
@@ -204,13 +205,18 @@ class Leases:
         return len(self._leases)
 
     def _give(self, count: int) -> None:
-        """Free permits; wakes whoever waits once there is enough for one of them.
-
-        To wake all of them for each permit costs more than the rest of a message.
-        """
         self._free += count
+        self._wake()
+
+    def _wake(self) -> None:
+        """Wake one of those who wait, once there is enough for each of them.
+
+        Whoever is woken takes, and wakes the next. To wake all of them for each permit
+        costs more than the rest of a message.
+        """
         if self._wanted and self._free >= min(self._wanted):
-            self._changed.notify_all()
+            alike = min(self._wanted) == max(self._wanted)
+            self._changed.notify(1 if alike else len(self._wanted))
 
     def _next(self, now: float) -> float:
         return now + self.visibility_timeout * EXTEND_AFTER

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
@@ -19,6 +20,7 @@ from connectors.sqs.requests import Requests
 from connectors.sqs.settlement import Settlement
 from connectors.sqs.stats import Stats
 from tests.connectors.fake_sqs import Clock, StrictSqs
+from tests.system.pipeline import eventually
 
 TIMEOUT = 30.0
 PERMITS = 25
@@ -388,3 +390,20 @@ def test_a_lease_outlives_an_outage_of_half_its_time(consuming: Consuming) -> No
         consuming.sqs.fail_requests = 0
         consuming.turn(1)
         assert consuming.sqs.receive(10, TIMEOUT) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"), [((5, 5), [10]), ((10, 3), [3, 10]), ((3, 10), [13])]
+)
+def test_all_who_wait_for_permits_are_woken_when_there_are_enough(
+    wanted: tuple[int, ...], given: list[int]
+) -> None:
+    leases = Leases(permits=20, visibility_timeout=TIMEOUT)
+    assert leases.take_permits(20, patience=0) == 20
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        waiting = [threads.submit(leases.take_permits, most, 30) for most in wanted]
+        eventually(lambda: len(leases._wanted) == len(wanted))
+        for count in given:
+            leases.give_permits(count)
+        taken = [one.result(timeout=10) for one in waiting]
+    assert taken == list(wanted)
