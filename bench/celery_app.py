@@ -19,7 +19,8 @@ app.conf.update(
         "region": os.environ["AWS_REGION"],
         "is_secure": False,
         "polling_interval": 0,
-        "wait_time_seconds": 1,
+        # kombu's own: with 1 second it passed no more messages.
+        "wait_time_seconds": 10,
         "visibility_timeout": 300,
         "predefined_queues": {"celery": {"url": os.environ["CELERY_QUEUE_URL"]}},
     },

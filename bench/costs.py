@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from bench.capacity import RECORDINGS_A_SECOND
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -23,7 +25,7 @@ class Inputs:
     Attributes
     ----------
     rate
-        Recordings a second and pod.
+        Recordings a second and pod, from the benchmark.
     cores, gib
         Of a pod.
     requests
@@ -38,7 +40,7 @@ class Inputs:
     """
 
     recordings: int = 1_000_000
-    rate: float = 200.0
+    rate: float = RECORDINGS_A_SECOND
     cores: float = 2.0
     gib: float = 1.5
     requests: float = 0.3

@@ -2,65 +2,72 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from bench.load import BUCKET, Load
-from bench.measure import Running
-from bench.parts import EARSHOT, requests
+from bench.measure import sqs_requests
+from bench.programs import BARE, EARSHOT, Program, expect_proof, start
+from bench.supply import Supply
 
-#: Threads that receive: as many as the worker's.
-THREADS = 4
+#: Messages that go before the measurement, of either.
+WARM = 128
+#: Messages beyond what a run takes that it may delete or receive.
+_SPARE = 500
 
 
 @dataclass(frozen=True)
-class Depth:
-    """Messages a second at the top of a queue, by the worker and by the bare loop."""
+class Taken:
+    """What one program took from a queue.
 
-    ours: float
-    bare: float
+    Attributes
+    ----------
+    rate
+        Messages a second.
+    requests
+        Requests to SQS a message, 0 where they are not counted.
+    """
 
-
-def at_depth(load: Load, count: int, measured: int) -> Depth:
-    """Take the first messages of a queue so deep, transport alone."""
-    queue = load.fill(count, [f"s3://{BUCKET}/none.wav"], done=True)
-    environment = {**load.environment(queue), "METRICS_PORT": "0"}
-    with Running([EARSHOT], [environment], load.folder / "depth.log") as running:
-        first = running.wait(lambda: load.left(queue) < count)
-        begun = load.left(queue)
-        goal = max(0, begun - measured)
-        last = running.wait(lambda: load.left(queue) <= goal)
-        ours = (begun - load.left(queue)) / (last - first)
-    return Depth(ours, bare_loop(load, load.fill(count, ["s3://b/k"]), measured))
+    rate: float
+    requests: float = 0.0
 
 
-def bare_loop(load: Load, queue: str, count: int) -> float:
-    """Return the messages a second that threads receive and delete, nothing more."""
+@dataclass(frozen=True)
+class Pair:
+    """The bare loop and the worker after it, at the same depth of the same queue."""
 
-    def take(_: int) -> int:
-        found: Any = load.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
-        messages = found.get("Messages", [])
-        entries: Any = [
-            {"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]}
-            for n, one in enumerate(messages)
-        ]
-        if entries:
-            load.sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
-        return len(messages)
+    bare: Taken
+    ours: Taken
 
-    began = time.monotonic()
-    with ThreadPoolExecutor(THREADS) as pool:
-        taken = sum(pool.map(take, range(count // 10)))
-    return taken / (time.monotonic() - began)
+    @property
+    def share(self) -> float:
+        """The worker's rate, where the bare loop's is 1."""
+        return self.ours.rate / self.bare.rate
 
 
-def requests_per_message(load: Load, count: int) -> float:
-    """Return a worker's requests to SQS for each message of a deep queue."""
-    queue = load.fill(count, [f"s3://{BUCKET}/none.wav"], done=True)
-    port = 19_000 + hash(queue) % 900
-    environment = {**load.environment(queue), "METRICS_PORT": str(port)}
-    with Running([EARSHOT], [environment], load.folder / "requests.log") as running:
-        running.wait(lambda: load.left(queue) == 0)
-        return requests(port) / count
+def at_depth(load: Load, depth: int, taken: int, pairs: int) -> list[Pair]:
+    """Take messages from the top of a queue that is kept so deep, transport alone.
+
+    One queue serves all the pairs.
+    """
+    urls = [f"s3://{BUCKET}/none.wav"]
+    count = depth + 2 * pairs * (taken + WARM + _SPARE)
+    supply = load.supply(count, urls, done=True, depth=depth)
+    return [
+        Pair(_take(load, supply, BARE, taken), _take(load, supply, EARSHOT, taken))
+        for _ in range(pairs)
+    ]
+
+
+def _take(load: Load, supply: Supply, program: Program, count: int) -> Taken:
+    """Let a program take some messages, after some more to warm up by."""
+    before = supply.deleted()
+    with start(load, supply, program) as running:
+        begin = running.until(supply, before + WARM)
+        asked = 0.0 if program is BARE else sqs_requests(running)
+        end = running.until(supply, begin.deleted + count)
+        took, seconds = end.deleted - begin.deleted, end.at - begin.at
+        if program is BARE:
+            return Taken(took / seconds)
+        asked = sqs_requests(running) - asked
+        expect_proof(load, supply, running, took)
+    return Taken(took / seconds, asked / took)

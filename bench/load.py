@@ -17,6 +17,7 @@ import soundfile
 import soxr
 from pymongo import MongoClient
 
+from bench.supply import Proof, Supply
 from connectors.local import local_services
 from connectors.local.aws import create_bucket, s3_client, sqs_client
 from connectors.local.programs import REGION
@@ -26,11 +27,14 @@ from model.records import DiscoveryRecord, WorkItem
 ROOT = Path(__file__).parents[1]
 #: Real speech, where it lies beside the repository.
 SPEECH = ROOT.parent / "shared" / "audio" / "train" / "normal"
-RATE = 16_000
+#: Samples a second of wav, and of mp3 and m4a, as phones record.
+RATE, PHONE_RATE = 16_000, 44_100
 BUCKET, TABLE, DATABASE = "bench-audio", "recordings", "earshot_bench"
 RESULTS = "anomaly_detection_results"
 #: Distinct recordings; the others are these again under another name.
 DISTINCT = 20
+#: Messages that a queue has at once, unless its depth is what is measured.
+DEPTH = 1_000
 
 
 class Load:
@@ -48,6 +52,7 @@ class Load:
         self.s3 = self._stack.enter_context(s3_client(self.services))
         mongo: MongoClient[dict[str, Any]] = MongoClient(self.services.mongo_uri)
         self._stack.callback(mongo.close)
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(4))
         self.database = mongo[DATABASE]
         create_bucket(self.s3, BUCKET)
         self._execute(f"CREATE TABLE {TABLE} (id bigint PRIMARY KEY, audio_url text)")
@@ -66,40 +71,70 @@ class Load:
             urls.append(f"s3://{BUCKET}/{key}")
         return urls
 
-    def fill(self, count: int, urls: list[str], *, done: bool = False) -> str:
-        """Fill a fresh queue with records; return its URL.
+    def supply(
+        self,
+        count: int,
+        urls: list[str],
+        *,
+        done: bool = False,
+        depth: int = DEPTH,
+    ) -> Supply:
+        """Return records on a fresh queue; the results of earlier ones are dropped.
 
         Parameters
         ----------
         done
             Whether each record has its result already, so that only transport is
             left of the work.
+        depth
+            Messages that the queue is to have at once.
         """
-        self._execute(f"TRUNCATE {TABLE}")
-        self.database[RESULTS].drop()
-        name = f"bench-{uuid.uuid4().hex[:8]}"
-        queue = create_queue(self.sqs, name, visibility_timeout=300).url
         records = [record(n, urls[n % len(urls)]) for n in range(count)]
+        self._put_rows(records)
+        self.database[RESULTS].drop()
+        if done:
+            self._put_results(records)
+        bodies = [one.to_message() for one in records]
+        return self.supply_of(bodies, "row" if done else "result", depth)
+
+    def _put_rows(self, records: list[DiscoveryRecord]) -> None:
+        self._execute(f"TRUNCATE {TABLE}")
         with psycopg.connect(self.services.postgres_dsn, autocommit=True) as connection:
             with connection.cursor().copy(f"COPY {TABLE} FROM STDIN".encode()) as copy:
                 for one in records:
                     copy.write_row((one.source_record_id, one.audio_s3_url))
-        if done:
-            ids = [WorkItem.of(one, "", 1).result_document_id for one in records]
-            for start in range(0, count, 5_000):
-                self.database[RESULTS].insert_many(
-                    [{"_id": key} for key in ids[start : start + 5_000]]
-                )
-        bodies = [one.to_message() for one in records]
-        with ThreadPoolExecutor(4) as pool:
-            tens = [bodies[start : start + 10] for start in range(0, count, 10)]
-            list(pool.map(lambda ten: self.send(queue, ten), tens))
-        return queue
+
+    def _put_results(self, records: list[DiscoveryRecord]) -> None:
+        ids = [WorkItem.of(one, "", 1).result_document_id for one in records]
+        for start in range(0, len(ids), 5_000):
+            some = [{"_id": key} for key in ids[start : start + 5_000]]
+            self.database[RESULTS].insert_many(some)
+
+    def supply_of(self, bodies: list[str], proof: Proof, depth: int = DEPTH) -> Supply:
+        """Return messages on a fresh queue."""
+        name = f"bench-{uuid.uuid4().hex[:8]}"
+        return Supply(
+            create_queue(self.sqs, name, visibility_timeout=300).url,
+            bodies,
+            send=self.send,
+            left=self.left,
+            pool=self._pool,
+            depth=depth,
+            proof=proof,
+        )
 
     def send(self, queue: str, bodies: list[str]) -> None:
-        """Send up to ten messages."""
+        """Send up to ten messages.
+
+        Raises
+        ------
+        RuntimeError
+            If SQS did not take one.
+        """
         entries = [{"Id": str(n), "MessageBody": b} for n, b in enumerate(bodies)]
-        self.sqs.send_message_batch(QueueUrl=queue, Entries=entries)  # type: ignore[arg-type]
+        answer = self.sqs.send_message_batch(QueueUrl=queue, Entries=entries)  # type: ignore[arg-type]
+        if failed := answer.get("Failed"):
+            raise RuntimeError(f"not sent: {failed}")
 
     def left(self, queue: str) -> int:
         """Return how many messages a queue has, visible or not."""
@@ -123,7 +158,6 @@ class Load:
             "MONGO_DB_NAME": DATABASE,
             "DISCOVERY_SOURCE_TYPE": "postgres",
             "POSTGRES_TABLE": TABLE,
-            "CSV_OUTPUT_PATH": str(self.folder / f"{uuid.uuid4().hex}.csv"),
             "LOG_FORMAT": "json",
         }
 
@@ -167,22 +201,22 @@ def _encoded(samples: np.ndarray[Any, Any], suffix: str) -> bytes:
     file = io.BytesIO()
     if suffix == "wav":
         soundfile.write(file, samples, RATE, format="WAV", subtype="PCM_16")
-    elif suffix == "mp3":
-        soundfile.write(
-            file, soxr.resample(samples, RATE, 44_100), 44_100, format="MP3"
-        )
+        return file.getvalue()
+    samples = soxr.resample(samples, RATE, PHONE_RATE)
+    if suffix == "mp3":
+        soundfile.write(file, samples, PHONE_RATE, format="MP3")
     else:
-        _encode_aac(file, samples)
+        _encode_aac(file, samples, PHONE_RATE)
     return file.getvalue()
 
 
-def _encode_aac(file: io.BytesIO, samples: np.ndarray[Any, Any]) -> None:
+def _encode_aac(file: io.BytesIO, samples: np.ndarray[Any, Any], rate: int) -> None:
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("aac", rate=RATE, layout="mono")
+        stream = container.add_stream("aac", rate=rate, layout="mono")
         block = 1024
         for start in range(0, len(samples), block):
             part = np.ascontiguousarray(samples[None, start : start + block], "float32")
             frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = RATE, start
+            frame.sample_rate, frame.pts = rate, start
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -2,118 +2,200 @@
 
 from __future__ import annotations
 
-import signal
+import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from bench.load import ROOT
+from bench.supply import Supply
 
-#: Seconds between two looks at the processes, and after which a run is given up.
+#: Seconds between two looks at the queue and at the memory, and after which a run is
+#: given up.
 LOOK_SECONDS, GIVE_UP_SECONDS = 0.05, 900.0
+#: A look at a deep queue costs the emulated SQS much: it is to have so many times what
+#: a look takes for the worker.
+_REST = 4
 _MIB = 1024 * 1024
+_LOG_BYTES = 2_000
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in one moment.
+
+    Attributes
+    ----------
+    at
+        Seconds since the start.
+    deleted
+        Messages that had left the queue.
+    cpu
+        CPU seconds of all the processes since their start.
+    """
+
+    at: float
+    deleted: int
+    cpu: float
 
 
 @dataclass
 class Seen:
-    """What was seen of one process: CPU seconds, and its memory in MiB."""
+    """What was seen of one process: CPU seconds, and its highest memory in MiB."""
 
     cpu: float = 0.0
     peak: float = 0.0
-    now: float = 0.0
 
 
 class Running:
-    """Processes that run until the block's end, and what they use meanwhile."""
+    """Processes that run until the block's end, and what they use meanwhile.
+
+    One is started for each of `environments`.
+    """
 
     def __init__(
-        self, commands: list[list[str]], environments: list[dict[str, str]], log: Path
+        self, command: list[str], environments: list[dict[str, str]], log: Path
     ) -> None:
         self.began = time.monotonic()
-        self._log = log.open("wb")
-        self._processes = [
-            subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=self._log,
-            )
-            for command, environment in zip(commands, environments, strict=True)
-        ]
+        self.environments, self.log = environments, log
+        with log.open("wb") as errors:
+            self._processes = [
+                subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                )
+                for environment in environments
+            ]
         self.parents = {process.pid for process in self._processes}
         self.seen: dict[int, Seen] = {}
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._ending.set()
         self._thread.join()
+        tree = self._tree()
+        for one in tree:
+            one.kill()
+        psutil.wait_procs(tree)
         for process in self._processes:
-            process.send_signal(signal.SIGTERM)
-            process.send_signal(signal.SIGKILL)
             process.wait()
-        self._log.close()
 
     @property
     def cpu(self) -> float:
-        """CPU seconds of all the processes and their children so far."""
+        """CPU seconds of the processes and their children up to this moment."""
+        self._note()
         return sum(seen.cpu for seen in list(self.seen.values()))
+
+    @property
+    def memory(self) -> float:
+        """Memory of all that run now, in MiB."""
+        return self._note()
 
     def peak(self, *, parent: bool) -> float:
         """Return the highest memory of a parent or of a child, in MiB."""
-        chosen = [
-            s.peak for pid, s in self.seen.items() if (pid in self.parents) is parent
-        ]
-        return max(chosen, default=0.0)
+        seen = list(self.seen.items())
+        return max(
+            (s.peak for p, s in seen if (p in self.parents) is parent), default=0
+        )
 
-    def memory(self) -> float:
-        """Return the memory of all that run now, in MiB."""
-        return sum(seen.now for seen in list(self.seen.values()))
+    def said(self) -> str:
+        """Return the end of what the processes wrote to stderr."""
+        return self.log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
 
-    def wait(self, done: Callable[[], bool], seconds: float = GIVE_UP_SECONDS) -> float:
-        """Wait for something; return when it was so, in seconds from the start."""
-        while not done():
-            if time.monotonic() - self.began > seconds:
-                raise TimeoutError(f"not done within {seconds} s")
-            if any(process.poll() is not None for process in self._processes):
-                raise RuntimeError(f"a process ended: see {self._log.name}")
-            time.sleep(LOOK_SECONDS)
-        return time.monotonic() - self.began
+    def until(self, supply: Supply, deleted: int) -> Look:
+        """Keep up the supply until so many of it were deleted; return what is then.
 
-    def _look(self) -> None:
+        Raises
+        ------
+        TimeoutError, RuntimeError
+            If that takes too long, or a process ends.
+        """
+        while True:
+            asked = time.monotonic()
+            found = supply.deleted()
+            answered = time.monotonic()
+            if found >= deleted:
+                return Look(answered - self.began, found, self.cpu)
+            self._expect_life()
+            supply.top_up()
+            time.sleep(max(LOOK_SECONDS, _REST * (answered - asked)))
+
+    def _expect_life(self) -> None:
+        if any(process.poll() is not None for process in self._processes):
+            raise RuntimeError(f"a process ended: {self.said()}")
+        if time.monotonic() - self.began > GIVE_UP_SECONDS:
+            raise TimeoutError(f"not done within {GIVE_UP_SECONDS:g} s: {self.said()}")
+
+    def _watch(self) -> None:
         while not self._ending.wait(LOOK_SECONDS):
-            for process in self._processes:
-                self._note(process.pid)
+            self._note()
 
-    def _note(self, pid: int) -> None:
-        try:
-            parent = psutil.Process(pid)
-            tree = [parent, *parent.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return
-        for one in tree:
+    def _note(self) -> float:
+        """Note what each process has used; return the memory of all, in MiB."""
+        total = 0.0
+        for one in self._tree():
             try:
                 with one.oneshot():
                     times, memory = one.cpu_times(), one.memory_info().rss / _MIB
             except psutil.NoSuchProcess:
                 continue
             seen = self.seen.setdefault(one.pid, Seen())
-            seen.cpu, seen.now = times.user + times.system, memory
+            seen.cpu = max(seen.cpu, times.user + times.system)
             seen.peak = max(seen.peak, memory)
+            total += memory
+        return total
+
+    def _tree(self) -> list[psutil.Process]:
+        found: list[psutil.Process] = []
+        for pid in self.parents:
+            try:
+                parent = psutil.Process(pid)
+                found += [parent, *parent.children(recursive=True)]
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def metric(port: int, name: str) -> float:
+    """Return the sum of a worker's samples of a metric.
+
+    Raises
+    ------
+    OSError, LookupError
+        If nobody answers on the port, or without such a metric.
+    """
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    samples = [
+        one.value for family in families for one in family.samples if one.name == name
+    ]
+    if not samples:
+        raise LookupError(f"no {name} on port {port}")
+    return sum(samples)
+
+
+def sqs_requests(running: Running) -> float:
+    """Return how many requests the first of the workers has made to SQS."""
+    port = int(running.environments[0]["METRICS_PORT"])
+    return metric(port, "earshot_sqs_requests_total")

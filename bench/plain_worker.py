@@ -71,6 +71,8 @@ class PlainWorker:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = path.open("a", newline="")
         self.rows = csv.DictWriter(self.file, FIELDS)
+        if not self.file.tell():
+            self.rows.writeheader()
         rng = np.random.default_rng(0)
         self.forest = IsolationForest(random_state=0).fit(rng.normal(size=(240, 128)))
 
@@ -94,20 +96,7 @@ class PlainWorker:
         items = [{"message": m, **json.loads(m["Body"])} for m in messages]
         for item in items:
             item["id"] = identity(item)
-        known = {
-            found["_id"]
-            for found in self.results.find(
-                {"_id": {"$in": [item["id"] for item in items]}}, {"_id": 1}
-            )
-        }
-        ids = [int(item["source_record_id"]) for item in items]
-        query = f"SELECT id::text FROM {self.table} WHERE id = ANY(%s)"
-        there = {row[0] for row in self.postgres.execute(query.encode(), [ids])}
-        todo = [
-            item
-            for item in items
-            if item["id"] not in known and item["source_record_id"] in there
-        ]
+        todo = self.unfinished(items)
         if todo:
             self.judge(todo)
         self.write(items)
@@ -118,6 +107,23 @@ class PlainWorker:
                 for n, m in enumerate(messages)
             ],
         )
+
+    def unfinished(self, items: list[Any]) -> list[Any]:
+        """Return the items whose record is there still and has no result."""
+        known = {
+            found["_id"]
+            for found in self.results.find(
+                {"_id": {"$in": [item["id"] for item in items]}}, {"_id": 1}
+            )
+        }
+        ids = [int(item["source_record_id"]) for item in items]
+        query = f"SELECT id::text FROM {self.table} WHERE id = ANY(%s)"
+        there = {row[0] for row in self.postgres.execute(query.encode(), [ids])}
+        return [
+            item
+            for item in items
+            if item["id"] not in known and item["source_record_id"] in there
+        ]
 
     def judge(self, items: list[Any]) -> None:
         """Download and score items, and write their results."""
@@ -132,6 +138,7 @@ class PlainWorker:
                     {
                         **{k: v for k, v in item.items() if k not in ("message", "id")},
                         "_id": item["id"],
+                        "processing_status": "completed",
                         "processed_at": datetime.now(UTC),
                     },
                     upsert=True,

@@ -1,12 +1,14 @@
-"""Writes docs/performance.md's table and plot from a benchmark's rows."""
+"""A benchmark's rows: as JSON, and as docs/performance.md's table and plot."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import matplotlib
 import psutil
@@ -16,6 +18,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+#: By how much a row may miss its goal on a shared machine.
+SLACK = 0.1
 _VERSIONS = ("bytewax", "boto3", "numpy", "librosa", "celery", "ministack")
 
 
@@ -25,19 +29,34 @@ class Row:
 
     Attributes
     ----------
+    samples
+        What each repeat gave, in the unit that the name says.
     goal
         None where there is none: the row tells what a choice costs.
     at_least
         Whether more is better.
     partner
         What was measured, and of the other program in the same run.
+    figure
+        What makes one figure of the samples.
     """
 
     name: str
-    reached: float
-    goal: float | None
+    samples: Sequence[float]
+    goal: float | None = None
     at_least: bool = True
     partner: str = ""
+    figure: Callable[[Sequence[float]], float] = median
+
+    @property
+    def reached(self) -> float:
+        """The figure of all samples."""
+        return float(self.figure(self.samples))
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The least and the most of the samples."""
+        return min(self.samples), max(self.samples)
 
     @property
     def share(self) -> float:
@@ -49,10 +68,53 @@ class Row:
         return self.goal / max(self.reached, 1e-9)
 
     @property
+    def is_ok(self) -> bool:
+        """Whether the goal was reached, or missed by no more than the slack."""
+        if self.goal is None:
+            return True
+        if self.at_least:
+            return self.reached >= self.goal * (1 - SLACK)
+        return self.reached <= self.goal * (1 + SLACK)
+
+    @property
     def wanted(self) -> str:
         """Its goal in words."""
         sign = "≥" if self.at_least else "≤"
         return "" if self.goal is None else f"{sign} {self.goal:g}"
+
+    @property
+    def spread_in_words(self) -> str:
+        """The spread, or that there was one sample only."""
+        least, most = self.spread
+        return "one run" if len(self.samples) == 1 else f"{least:.3g} to {most:.3g}"
+
+    def line(self) -> str:
+        """Return the row for a reader at a terminal."""
+        mark = "ok  " if self.is_ok else "MISS"
+        return (
+            f"{mark} {self.name}: {self.reached:.3g} ({self.wanted or 'no goal'}; "
+            f"{self.spread_in_words}) {self.partner}"
+        )
+
+
+def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return rows, those that missed their goal by more than the slack, and machine."""
+    return {
+        "rows": [
+            {
+                "name": row.name,
+                "value": round(row.reached, 4),
+                "goal": row.wanted or None,
+                "ok": row.is_ok,
+                "spread": [round(end, 4) for end in row.spread],
+                "repeats": len(row.samples),
+                "measured": row.partner,
+            }
+            for row in rows
+        ],
+        "missed": [row.name for row in rows if not row.is_ok],
+        "machine": _machine(),
+    }
 
 
 def write(rows: Sequence[Row], docs: Path) -> None:
@@ -61,16 +123,20 @@ def write(rows: Sequence[Row], docs: Path) -> None:
     text = path.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    table = "\n".join([BEGIN, "", *_table(rows), "", _machine(), "", END])
+    command = f"By `make bench ARGS=--write` on {_machine()}."
+    table = "\n".join([BEGIN, "", *_table(rows), "", command, "", END])
     path.write_text(before + table + after, encoding="utf-8")
     _plot(rows, docs / "images" / "performance.png")
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    lines = ["| | reached | goal | measured |", "|---|---|---|---|"]
+    lines = ["| | reached | goal | spread | measured |", "|---|---|---|---|---|"]
     for row in rows:
-        reached = f"{row.reached:.3g}"
-        lines.append(f"| {row.name} | {reached} | {row.wanted} | {row.partner} |")
+        cells = (
+            *(row.name, f"{row.reached:.3g}", row.wanted),
+            *(row.spread_in_words, row.partner),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -78,10 +144,9 @@ def _machine() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
     memory = psutil.virtual_memory().total / 2**30
     return (
-        "By `make bench` or `make bench-short` with `ARGS=--write` on "
         f"{psutil.cpu_count()} cores of a shared {platform.machine()} machine with "
-        f"{memory:.0f} GiB, the emulated services on "
-        f"the same cores; Python {platform.python_version()}, {versions}."
+        f"{memory:.0f} GiB, the emulated services on the same cores; "
+        f"Python {platform.python_version()}, {versions}"
     )
 
 

@@ -21,13 +21,14 @@ import numpy as np
 import orjson
 import simpy
 
+from bench.capacity import RECORDINGS_A_SECOND
+
 matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt  # noqa: E402
 
-HOUR, DAY = 3_600.0, 86_400.0
-#: Seconds of one step: arrivals and work are counted in steps.
-STEP = 5.0
+#: Seconds; arrivals and work are counted in steps.
+HOUR, DAY, STEP = 3_600.0, 86_400.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Plan:
     """
 
     recordings: int = 1_000_000
-    rate: float = 100.0
+    rate: float = RECORDINGS_A_SECOND
     first: float = 8.0
     last: float = 14.0
     late_share: float = 0.1
