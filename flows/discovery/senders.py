@@ -29,8 +29,10 @@ SEND_THREADS, SEND_BATCHES = 8, 4
 #: Processes that send a large date's records, and from how many records on it is large:
 #: they take about as long to begin as one process takes to send so many.
 SEND_PROCESSES, LARGE = 2, 10_000
-#: Seconds after which a batch's process is taken to hang, and replaced.
-_BATCH_SECONDS = 300.0
+#: Seconds after which a batch's process is taken to hang, and replaced: more than its
+#: tries take while SQS is away. A pool that a dying process has locked stands still so
+#: long.
+_BATCH_SECONDS = 30.0
 
 
 def batch_size(page: int) -> int:

@@ -33,6 +33,10 @@ _ARGUMENTS = [
 ]
 
 
+#: Seconds after which a key that has done nothing is taken to be lost.
+_LOST_SECONDS = 5.0
+
+
 def executable() -> str | None:
     """Return the path of a Chromium, None where there is none."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
@@ -94,6 +98,18 @@ def listen(page: Page, seconds: float = 0.0) -> None:
     """Wait until a page is whole and its recording has played for so long."""
     page.locator("[data-test-script-state=notRunning]").wait_for()
     until(page, lambda: playing(page)[1] > seconds)
+
+
+def press(page: Page, key: str, done: Callable[[], object]) -> None:
+    """Press a key until it is done: one pressed while a page is drawn can be lost."""
+    for _ in range(int(PATIENCE_SECONDS / _LOST_SECONDS)):
+        page.keyboard.press(key)
+        deadline = time.monotonic() + _LOST_SECONDS
+        while time.monotonic() < deadline:
+            if done():
+                return
+            page.wait_for_timeout(50)
+    raise AssertionError(f"{key} did nothing within {PATIENCE_SECONDS} s")
 
 
 def until(page: Page, condition: Callable[[], object]) -> None:

@@ -20,6 +20,7 @@ from tests.console.browser import (
     listen,
     needed,
     playing,
+    press,
     serving,
     until,
 )
@@ -115,7 +116,7 @@ def test_a_sitting_needs_no_mouse(
             listen(page)
             page.keyboard.press("p")
             listen(page)
-            page.keyboard.press(key)
+            press(page, key, lambda id=id: reviews.of(id))  # type: ignore[misc]
         expect(page.get_by_text("No recording is left to review")).to_be_visible()
     said = reviews.newest(ids)
     assert [said[id].verdict for id in ids] == ["confirmed", "unsure", "false_alarm"]
