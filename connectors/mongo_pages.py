@@ -73,7 +73,9 @@ class DocumentPages:
         """Return the recordings of the documents that follow `after`."""
         if not span.dated:
             return self._undated_page(selection, span, after, limit)
-        documents = self._documents(self._dated(selection, span, after), limit)
+        order = [(self._names["updated_at"], 1), ("_id", 1)]
+        query = self._dated(selection, span, after)
+        documents = self._documents(query, limit, order)
         own = [document for document in documents if self._is_dated(document)]
         following = None
         if len(documents) == limit:
@@ -121,7 +123,8 @@ class DocumentPages:
         query = self._of(selection) | {self._names["updated_at"]: _UNDATED[number]}
         if last is not None:
             query["$or"] = _later(last)
-        documents = self._documents(query, limit)
+        # By the _id alone, as the next page goes on: other values have an order too.
+        documents = self._documents(query, limit, [("_id", 1)])
         following: Any = None
         if len(documents) == limit:
             following = (number, documents[-1]["_id"])
@@ -149,8 +152,9 @@ class DocumentPages:
             query["$or"] = [{name: {"$gt": at}}, *ties]
         return query
 
-    def _documents(self, query: dict[str, Any], limit: int) -> list[Document]:
-        order = [(self._names["updated_at"], 1), ("_id", 1)]
+    def _documents(
+        self, query: dict[str, Any], limit: int, order: Sequence[tuple[str, int]]
+    ) -> list[Document]:
         with translated(PAGE_SECONDS):
             found = self._collection.find(query, self._projection)
             return list(found.sort(order).limit(limit))

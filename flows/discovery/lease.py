@@ -74,7 +74,8 @@ class Lease:
         if holder is not None and _has_died(holder):
             self._states.release_lease(self._key, holder["run"])
             holder = self._states.take_lease(self._key, self._document(), now=now)
-        if holder is not None:
+        # Ours, where the answer to the first try was lost.
+        if holder is not None and holder.get("run") != self._run:
             raise LeaseHeld(_names(holder))
 
     def _keep(self) -> None:

@@ -56,6 +56,25 @@ class Scan:
         times = [time for time in (self.reached, found) if time is not None]
         return max(times, default=None)
 
+    @property
+    def place_name(self) -> str:
+        """The field of the state document with the place of this run."""
+        return place_name(self.order)
+
+    def read_again_from(self) -> datetime | None:
+        """Return the lowest time from which a later run may read, None for all."""
+        places = [part.prefix.at or part.span.start for part in self.parts]
+        times = [time for time in (self.watermark(), *places) if time is not None]
+        return min(times) if len(times) > len(places) else None
+
+
+def place_name(order: Mapping[str, Any]) -> str:
+    """Return the field of a state document with the place of a run of a mode.
+
+    An incremental run between two halves of a backfill must not make it begin anew.
+    """
+    return f"scan_{order.get('mode')}"
+
 
 class Ledger:
     """Takes the ends of records, in any order, and writes down how far the scans are.
@@ -157,7 +176,7 @@ class Ledger:
         parts = [part.place() for part in scan.parts]
         fields = {
             **scan.described,
-            "scan": None if finished else {**scan.order, "parts": parts},
+            scan.place_name: None if finished else {**scan.order, "parts": parts},
             "updated_at": text_of(utc_now()),
         }
         added = scan.memory.added()
@@ -171,11 +190,11 @@ class Ledger:
 
     def _remember(self, scan: Scan) -> None:
         floors: dict[Part | None, datetime | None] = {
-            None: self._floor(scan.watermark())
+            None: self._floor(scan.read_again_from())
         }
         for part in scan.parts:
             scan.memory.add(part, self._sent.pop(part, {}))
-            floors[part] = self._floor(part.prefix.at)
+            floors[part] = self._floor(part.prefix.at) if part.ordered else None
         scan.memory.forget(floors)
 
     def _floor(self, at: datetime | None) -> datetime | None:

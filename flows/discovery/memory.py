@@ -39,9 +39,13 @@ class Memory:
     ----------
     remembered
         What an earlier run left, as in `kept`.
+    heeded
+        Whether what it sent is not sent again; it is kept for later runs all the same.
     """
 
-    def __init__(self, remembered: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self, remembered: Iterable[Mapping[str, Any]] = (), *, heeded: bool = True
+    ) -> None:
         self._leaves = [
             _Leaf(None, until, bytes(leaf["sent"]))
             for leaf in remembered
@@ -50,7 +54,7 @@ class Memory:
         self._unsaved: list[_Leaf] = []
         self._in_document: int | None = None
         self._earlier = frozenset(
-            print_ for leaf in self._leaves for print_ in _cut(leaf.sent)
+            print_ for leaf in self._leaves if heeded for print_ in _cut(leaf.sent)
         )
 
     def __contains__(self, print_: bytes) -> bool:

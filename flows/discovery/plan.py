@@ -12,7 +12,7 @@ import structlog
 
 from connectors.mongo_state import States
 from connectors.pages import Pages, Selection, Span
-from flows.discovery.ledger import Scan
+from flows.discovery.ledger import Scan, place_name
 from flows.discovery.memory import Memory
 from flows.discovery.modes import Mode
 from flows.discovery.watermark import Part, divided, text_of, time_of
@@ -57,7 +57,8 @@ class Order:
 
     def selections(self) -> list[Selection]:
         """Return what each scan of the run selects."""
-        names: Sequence[str | None] = self.subject_names or (None,)
+        asked = tuple(dict.fromkeys(self.subject_names))
+        names: Sequence[str | None] = asked or (None,)
         return [Selection(self.test_date, name, self.record_types) for name in names]
 
     def lasting(self) -> dict[str, Any]:
@@ -117,8 +118,8 @@ def plan_scan(
     return Scan(
         key,
         selection,
-        [Part(span) for span in spans],
-        Memory(() if fresh else state.get("remembered") or ()),
+        [Part(span, span.dated or pages.orders_undated) for span in spans],
+        Memory(state.get("remembered") or (), heeded=not fresh),
         described(source, pages.name, selection),
         order.lasting(),
         reached,
@@ -130,7 +131,7 @@ def plan_scan(
 
 def _left_over(order: Order, state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the parts of a run that was cut short and that this one goes on with."""
-    scan = state.get("scan") or {}
+    scan = state.get(place_name(order.lasting())) or {}
     same = all(scan.get(name) == value for name, value in order.lasting().items())
     if not scan or not same or order.restart or not order.keeps_state:
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def report(
             push_to_gateway(
                 push_url, _JOB, registry, grouping_key=group, timeout=_PUSH_SECONDS
             )
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         log.warning("metrics_not_written", error=redact(str(error)))
 
 

@@ -20,7 +20,7 @@ from flows.discovery.ending import Concurrent, Ending, Window
 from flows.discovery.enqueue import Check, Send, pass_by
 from flows.discovery.graph import Steps, build_flow
 from flows.discovery.items import Checked, Ended, Fate, New
-from flows.discovery.lease import Lease
+from flows.discovery.lease import Lease, LeaseLost
 from flows.discovery.ledger import Ledger, Scan
 from flows.discovery.plan import Order, plan_scan, state_key
 from flows.discovery.scan import Budget, PageReader, PageSource
@@ -129,6 +129,8 @@ class Discovery:
     def save(self) -> None:
         """Write down how far the run has come; what fails here ends it badly."""
         self.ledger.close()
+        if isinstance(self.ending.error, LeaseLost):
+            return  # what is written down is another run's now
         try:
             reach(self.ledger.save)
         except Unavailable as error:

@@ -41,12 +41,12 @@ class Process:
         self._debug, self._began = debug, time.monotonic()
         try:
             self._discovery = Discovery(settings, order)
+            total = self._discovery.estimate
         except Expected as error:
             if debug:
                 raise
             fail(str(error), code=1)
         self._discovery.ending.install()
-        total = self._discovery.estimate
         self._progress = Progress(total, self._discovery.summary)
 
     def flow(self) -> Dataflow:

@@ -73,11 +73,14 @@ class Part:
     ----------
     span
         What it reads.
+    ordered
+        Whether it comes in the order of time; else it is read from its start again.
     total
         How many records it has, once it has been read to its end.
     """
 
     span: Span
+    ordered: bool = True
     prefix: Prefix = field(default_factory=Prefix)
     total: int | None = None
 
@@ -116,14 +119,20 @@ def watermark(parts: Sequence[Part]) -> datetime | None:
 def divided(
     span: Span, bounds: tuple[datetime, datetime] | None, count: int
 ) -> list[Span]:
-    """Return a span cut into so many of equal time; the outer ends stay as they are."""
+    """Return a span cut into so many of about equal time; the outer ends stay.
+
+    The cuts are whole seconds: Mongo's times have no microseconds, and a record in the
+    millisecond of a cut would lie in neither part.
+    """
     if bounds is None or bounds[0] >= bounds[1]:
         return [span]
     first, last = max(bounds[0], span.start or bounds[0]), bounds[1]
     step = (last - first) / count
     if step <= timedelta(0):
         return [span]
-    cuts = [first + step * number for number in range(1, count)]
+    evenly = (first + step * number for number in range(1, count))
+    whole = (cut.replace(microsecond=0) for cut in evenly)
+    cuts = [max(cut, span.start or cut) for cut in whole]
     starts, ends = [span.start, *cuts], [*cuts, span.end]
     return [Span(True, a, b) for a, b in zip(starts, ends, strict=True)]
 

@@ -231,3 +231,55 @@ def test_a_push_gateway_that_is_away_fails_no_run(discoveries: Discoveries) -> N
     discoveries.add_row(1)
     ended = discoveries.run(METRICS_PUSH_URL="http://127.0.0.1:9")
     assert len(ended.events("metrics_not_written")) == 1
+
+
+def test_an_incremental_run_between_does_not_make_a_backfill_begin_anew(
+    discoveries: Discoveries,
+) -> None:
+    discoveries.add_rows(ROWS, every=1000)
+    run = ("--mode", "backfill", "--batch-size", "10")
+    killed = discoveries.start(*run)
+    eventually(lambda: discoveries.watermark())
+    killed.kill()
+    first = discoveries.take_ids()
+    discoveries.run("--mode", "incremental", "--max-records", "1")
+    between = discoveries.take_ids()
+    resumed = discoveries.run(*run)
+    assert resumed.events("discovery_resumed")
+    both = Counter(first + between + discoveries.take_ids())
+    assert set(both) == {str(number) for number in discoveries.rows}
+    assert sum(both.values()) - ROWS <= 10 + 1
+
+
+def test_a_backfill_leaves_what_an_incremental_run_remembers(
+    discoveries: Discoveries,
+) -> None:
+    discoveries.add_rows(50, every=1)
+    assert discoveries.run("--mode", "incremental").summary["sent"] == 50
+    discoveries.run("--mode", "backfill", "--max-records", "1")
+    assert discoveries.run("--mode", "incremental").summary["sent"] == 0
+
+
+def test_a_subject_that_is_named_twice_is_read_once(discoveries: Discoveries) -> None:
+    discoveries.add_rows(3)
+    twice = ("--subject-name", "Hindi", "--subject-name", "Hindi")
+    assert discoveries.run(*twice).counts() == (3, 0, 3, 0)
+
+
+def test_times_that_are_texts_in_mongo_are_all_found_over_many_pages(
+    discoveries: Discoveries,
+) -> None:
+    for second in range(20, 0, -1):  # the later the _id, the earlier the text
+        text = f"2026-02-23T09:00:{second:02}"
+        discoveries.add_document(None, updated_at=text)
+    run = ("--source", "mongo", "--mode", "backfill", "--batch-size", "5")
+    assert discoveries.run(*run).counts() == (20, 0, 20, 0)
+
+
+def test_a_document_at_the_cut_of_two_readers_is_found(
+    discoveries: Discoveries,
+) -> None:
+    for second in (0, 3, 6.5, 9, 13.001):
+        discoveries.add_document(second)
+    run = ("--source", "mongo", "--mode", "backfill", "--workers", "2")
+    assert discoveries.run(*run).counts() == (5, 0, 5, 0)

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.pages import Span
+from connectors.pages import Selection, Span
+from flows.discovery.ledger import Scan
 from flows.discovery.memory import MAX_REMEMBERED, Memory, fingerprint
 from flows.discovery.watermark import Part, Prefix, divided, text_of, time_of, watermark
 
@@ -163,3 +164,29 @@ def test_what_could_not_be_written_is_written_with_the_next() -> None:
     assert len(memory.added() or []) == 1
     leaf(memory, one, 2)
     assert len(memory.added() or []) == 2
+
+
+def test_the_cuts_of_a_span_are_whole_seconds() -> None:
+    bounds = NINE, NINE + timedelta(seconds=13, microseconds=1000)
+    spans = divided(Span(), bounds, 5)
+    cuts = [span.end for span in spans[:-1]]
+    assert len(cuts) == 4 and all(cut and not cut.microsecond for cut in cuts)
+
+
+def test_what_a_run_does_not_heed_is_remembered_for_later_ones() -> None:
+    memory, one = Memory(), part(0)
+    leaf(memory, one, 1)
+    version = fingerprint("1", NINE + timedelta(seconds=1))
+    assert version in Memory(memory.kept())
+    unheeded = Memory(memory.kept(), heeded=False)
+    assert version not in unheeded
+    assert version in Memory(unheeded.kept())
+
+
+def test_a_scan_may_be_read_again_from_its_lowest_place() -> None:
+    behind, ahead = Part(Span(start=NINE)), part(0)
+    ahead.prefix.at = NINE + timedelta(hours=1)
+    scan = Scan("key", Selection(NINE.date()), [behind, ahead], reached=ahead.prefix.at)
+    assert scan.read_again_from() == NINE
+    scan.parts.append(Part(Span()))
+    assert scan.read_again_from() is None
