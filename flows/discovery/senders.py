@@ -66,7 +66,7 @@ def send_processes(asked: int | None, records: int) -> int:
     """
     if asked is not None:
         return asked
-    alone = len(os.sched_getaffinity(0)) == 1 or records < LARGE
+    alone = os.cpu_count() == 1 or records < LARGE
     return 0 if alone else SEND_PROCESSES
 
 

@@ -36,11 +36,11 @@ def test_a_batch_is_whole_requests() -> None:
 def test_processes_are_for_what_is_large_and_for_machines_that_have_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert send_processes(None, LARGE) == SEND_PROCESSES
     assert send_processes(None, LARGE - 1) == 0
     assert [send_processes(asked, 5) for asked in (0, 3)] == [0, 3]
-    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0})
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     assert send_processes(None, LARGE) == 0
 
 
