@@ -18,13 +18,13 @@ from connectors.errors import Misconfigured, Unavailable
 
 #: A cell that begins with one of these is run as a formula by spreadsheets; the last
 #: is the mark itself, so that a reader can undo it: drop one leading apostrophe.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+FORMULA_STARTS = frozenset("=+-@\t\r'")
 FORMULA_MARK = "'"
 
 
 def neutralised(cell: str) -> str:
     """Return a cell that no spreadsheet runs: an apostrophe before a formula."""
-    return FORMULA_MARK + cell if cell.startswith(FORMULA_STARTS) else cell
+    return FORMULA_MARK + cell if cell[:1] in FORMULA_STARTS else cell
 
 
 def _now() -> datetime:
@@ -153,7 +153,7 @@ def _text(rows: Iterable[Sequence[str]]) -> bytes:
     # readers it ends the row.
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
-        writer = quoted if any("\r" in cell for cell in row) else plain
+        writer = quoted if "\r" in "".join(row) else plain
         writer.writerow(row)
     return text.getvalue().encode()
 

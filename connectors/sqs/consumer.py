@@ -213,11 +213,11 @@ class Consumer:
         self._stopping.set()
         self._settlement.close(_CLOSE_SECONDS)
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         if self.stopping:
-            self._settlement.return_([delivery.message_id])
+            self._settlement.return_([one.message_id for one in deliveries])
         else:
-            self._waiting.append(delivery)
+            self._waiting.extend(deliveries)
             self._arrived.set()
 
     def _return_unbegun(self) -> None:

@@ -67,7 +67,7 @@ class Poller:
     Parameters
     ----------
     deliver
-        Called with each delivery that is not a copy of one already held.
+        Called with the deliveries of a receive, without copies of those already held.
     paused
         While it returns True nothing is received.
     long_poll
@@ -89,7 +89,7 @@ class Poller:
         *,
         leases: Leases,
         stats: Stats,
-        deliver: Callable[[Delivery], None],
+        deliver: Callable[[Sequence[Delivery]], None],
         on_failure: Callable[[Exception], None],
         paused: Callable[[], bool],
         stopping: threading.Event,
@@ -165,8 +165,7 @@ class Poller:
             used = len(messages)
             self._stats.on_received(ages_of(messages, time.time()))
             self._note(began, full=used == permits, empty=not used)
-            for message in messages:
-                self._take(message)
+            self._take(messages)
         except Unavailable as error:
             self._back_off(error)
         finally:
@@ -177,23 +176,17 @@ class Poller:
         hide = int(self._leases.visibility_timeout)
         return receive(self._client, self._queue_url, most, wait=wait, hide=hide)
 
-    def _take(self, message: MessageTypeDef) -> None:
-        count = receive_count(message)
-        self._stats.add("received")
-        if count > 1:
-            self._stats.add("redelivered")
-        if not self._leases.register(message["MessageId"], message["ReceiptHandle"]):
-            self._stats.add("copies")
-            return
-        self._deliver(
-            Delivery(
-                message["MessageId"],
-                message.get("Body", ""),
-                count,
-                dict(message.get("MessageAttributes", {})),
-                group_id(message),
-            )
-        )
+    def _take(self, messages: Sequence[MessageTypeDef]) -> None:
+        new = [
+            delivery_of(message)
+            for message in messages
+            if self._leases.register(message["MessageId"], message["ReceiptHandle"])
+        ]
+        again = sum(receive_count(message) > 1 for message in messages)
+        self._stats.add("received", len(messages))
+        self._stats.add("redelivered", again)
+        self._stats.add("copies", len(messages) - len(new))
+        self._deliver(new)
 
     def _note(self, began: float, *, full: bool, empty: bool) -> None:
         self.turned_at = time.monotonic()
@@ -218,6 +211,17 @@ class Poller:
         self._outages += 1
         most = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2**self._outages)
         self._stopping.wait(random.uniform(BACKOFF_SECONDS, most))
+
+
+def delivery_of(message: MessageTypeDef) -> Delivery:
+    """Return a message as the flow has it."""
+    return Delivery(
+        message["MessageId"],
+        message.get("Body", ""),
+        receive_count(message),
+        dict(message.get("MessageAttributes", {})),
+        group_id(message),
+    )
 
 
 def ages_of(messages: Sequence[MessageTypeDef], now: float) -> list[float]:
