@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -149,15 +150,13 @@ class Running:
         """Note what each process has used; return the memory of all, in MiB."""
         total = 0.0
         for one in self._tree():
-            try:
-                with one.oneshot():
-                    times, memory = one.cpu_times(), one.memory_info().rss / _MIB
-            except psutil.NoSuchProcess:
-                continue
-            seen = self.seen.setdefault(one.pid, Seen())
-            seen.cpu = max(seen.cpu, times.user + times.system)
-            seen.peak = max(seen.peak, memory)
-            total += memory
+            with suppress(psutil.NoSuchProcess), one.oneshot():
+                times, memory = one.cpu_times(), one.memory_info().rss / _MIB
+                seen = self.seen.setdefault(one.pid, Seen())
+                seen.cpu = max(seen.cpu, times.user + times.system)
+                if one.pid in self.parents or not _is_copy(one):
+                    seen.peak = max(seen.peak, memory)
+                    total += memory
         return total
 
     def _tree(self) -> list[psutil.Process]:
@@ -169,6 +168,12 @@ class Running:
             except psutil.NoSuchProcess:
                 continue
         return found
+
+
+def _is_copy(process: psutil.Process) -> bool:
+    """Tell whether a process has its parent's memory, between fork and exec."""
+    parent = process.parent()
+    return parent is not None and process.cmdline() == parent.cmdline()
 
 
 def free_port() -> int:

@@ -72,6 +72,19 @@ def test_cpu_is_of_this_moment_and_of_all_processes(tmp_path: Path) -> None:
     assert running.memory == 0
 
 
+def test_a_child_that_was_just_forked_does_not_count_its_parents_memory(
+    tmp_path: Path,
+) -> None:
+    code = "import os, time\nos.fork()\ntime.sleep(60)"
+    command = [sys.executable, "-c", code]
+    with Running(command, [dict(os.environ)], tmp_path / "log") as running:
+        while len(running.seen) < 2:
+            time.sleep(0.05)
+        assert running.memory > 0
+        assert running.peak(parent=True) > 1
+        assert running.peak(parent=False) == 0
+
+
 def _supply(sent: list[str], left: list[int], depth: int, count: int) -> Supply:
     return Supply(
         "q",
