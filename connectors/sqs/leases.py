@@ -48,12 +48,19 @@ class Leases:
         self._leases: dict[str, Lease] = {}
         # No lease wants extending before: spares a look at each of them every time.
         self._none_due_before = float("inf")
-        #: The permits that each of those who wait would have.
+        #: How many must be free for each of those who wait, and what wakes them.
         self._wanted: list[int] = []
-        self._changed = threading.Condition()
+        self._enough: dict[int, threading.Condition] = {}
+        self._changed = threading.RLock()
 
-    def take_permits(self, most: int, patience: float) -> int:
+    def take_permits(self, most: int, patience: float, *, beyond: int = 0) -> int:
         """Take up to `most` permits; wait `patience` seconds for all, then for none.
+
+        Parameters
+        ----------
+        beyond
+            Permits that are to be left, as far as there are so many at all. Who
+            leaves some to others takes `most` or none.
 
         Returns
         -------
@@ -61,11 +68,12 @@ class Leases:
             The permits taken, 0 when none is free.
         """
         most = min(most, self.permits)
+        wanted = min(most + beyond, self.permits)
         with self._changed:
-            self._wanted.append(most)
-            self._changed.wait_for(lambda: self._free >= most, patience)
-            self._wanted.remove(most)
-            taken = min(most, self._free)
+            if self._wait_for(wanted, patience) or not beyond:
+                taken = min(most, self._free)
+            else:
+                taken = 0
             self._free -= taken
             self._wake()
             return taken
@@ -208,15 +216,23 @@ class Leases:
         self._free += count
         self._wake()
 
+    def _wait_for(self, wanted: int, patience: float) -> bool:
+        """Wait until so many are free; tell whether they are."""
+        enough = self._enough.setdefault(wanted, threading.Condition(self._changed))
+        self._wanted.append(wanted)
+        try:
+            return enough.wait_for(lambda: self._free >= wanted, patience)
+        finally:
+            self._wanted.remove(wanted)
+
     def _wake(self) -> None:
-        """Wake one of those who wait, once there is enough for each of them.
+        """Wake one of those who want the fewest, once there are so many.
 
         Whoever is woken takes, and wakes the next. To wake all of them for each permit
         costs more than the rest of a message.
         """
-        if self._wanted and self._free >= min(self._wanted):
-            alike = min(self._wanted) == max(self._wanted)
-            self._changed.notify(1 if alike else len(self._wanted))
+        if self._wanted and self._free >= (fewest := min(self._wanted)):
+            self._enough[fewest].notify()
 
     def _next(self, now: float) -> float:
         return now + self.visibility_timeout * EXTEND_AFTER

@@ -61,7 +61,9 @@ class Delivery:
 class Poller:
     """Receives from one queue with as many threads as its depth asks for.
 
-    One thread long-polls; the others join while receives come back full. Permits are
+    One thread long-polls; the others join while receives come back full, and each of
+    them only where there is room for one more than those before it: where the answers
+    take long, that is, and not where the flow is slower than one thread. Permits are
     taken before each receive, so nothing is received that cannot be held.
 
     Parameters
@@ -108,9 +110,7 @@ class Poller:
         self.turned_at = time.monotonic()
         self.quiet_since: float | None = None
         self._threads = [
-            threading.Thread(
-                target=self._run, args=(index == 0,), name=f"sqs-poll-{index}"
-            )
+            threading.Thread(target=self._run, args=(index,), name=f"sqs-poll-{index}")
             for index in range(threads)
         ]
 
@@ -136,15 +136,16 @@ class Poller:
         """Whether every thread has finished its last receive."""
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, first: bool) -> None:
+    def _run(self, before: int) -> None:
+        """Receive until it is stopped; so many threads come `before` this one."""
         try:
             while not self._stopping.is_set():
-                if self._may_poll(first):
-                    self._poll(self.long_poll if first else 0)
+                if self._may_poll(first=not before):
+                    self._poll(before)
         except Exception as error:
             self._on_failure(error)
 
-    def _may_poll(self, first: bool) -> bool:
+    def _may_poll(self, *, first: bool) -> bool:
         if not first and not self._deep.wait(_IDLE_SECONDS):
             return False
         if self._paused():
@@ -153,15 +154,18 @@ class Poller:
             return False
         return True
 
-    def _poll(self, wait: int) -> None:
-        permits = self._leases.take_permits(self._most, PATIENCE_SECONDS)
+    def _poll(self, before: int) -> None:
+        permits = self._leases.take_permits(
+            self._most, PATIENCE_SECONDS, beyond=before * self._most
+        )
         if not permits:
-            self.turned_at = time.monotonic()
+            if not before:
+                self.turned_at = time.monotonic()
             return
         began = time.monotonic()
         used = 0
         try:
-            messages = self._receive(permits, wait)
+            messages = self._receive(permits, wait=0 if before else self.long_poll)
             used = len(messages)
             self._stats.on_received(ages_of(messages, time.time()))
             self._note(began, full=used == permits, empty=not used)
@@ -171,7 +175,7 @@ class Poller:
         finally:
             self._leases.give_permits(permits - used)
 
-    def _receive(self, most: int, wait: int) -> list[MessageTypeDef]:
+    def _receive(self, most: int, *, wait: int) -> list[MessageTypeDef]:
         self._stats.add("requests.receive")
         hide = int(self._leases.visibility_timeout)
         return receive(self._client, self._queue_url, most, wait=wait, hide=hide)

@@ -407,3 +407,25 @@ def test_all_who_wait_for_permits_are_woken_when_there_are_enough(
             leases.give_permits(count)
         taken = [one.result(timeout=10) for one in waiting]
     assert taken == list(wanted)
+
+
+def test_who_leaves_permits_to_others_takes_all_it_wants_or_none() -> None:
+    leases = Leases(permits=30, visibility_timeout=TIMEOUT)
+    assert leases.take_permits(10, patience=0, beyond=20) == 10
+    assert leases.take_permits(10, patience=0, beyond=20) == 0
+    assert leases.take_permits(10, patience=0, beyond=5) == 10
+    assert leases.take_permits(20, patience=0) == 10
+
+
+def test_who_wants_fewest_is_woken_first_and_wakes_the_next() -> None:
+    leases = Leases(permits=30, visibility_timeout=TIMEOUT)
+    assert leases.take_permits(30, patience=0) == 30
+    with ThreadPoolExecutor(2) as threads:
+        second = threads.submit(leases.take_permits, 10, 30, beyond=10)
+        first = threads.submit(leases.take_permits, 10, 30)
+        eventually(lambda: len(leases._wanted) == 2)
+        leases.give_permits(10)
+        assert first.result(timeout=10) == 10
+        assert not second.done()
+        leases.give_permits(20)
+        assert second.result(timeout=10) == 10

@@ -1,0 +1,107 @@
+"""How many threads receive at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from connectors.sqs.leases import Leases
+from connectors.sqs.poller import Delivery, Poller
+from connectors.sqs.stats import Stats
+
+FULL = 10
+#: Answers, more than are asked for.
+_ENOUGH = 1_000
+
+
+class DeepQueue:
+    """A queue without end, whose answers come when they are let through.
+
+    A fake, since no server answers a receive just when a test wants it to.
+    """
+
+    def __init__(self) -> None:
+        self.waiting = self.most = self._number = 0
+        self.answers = threading.Semaphore(0)
+        self._lock = threading.Lock()
+
+    def receive_message(self, **asked: Any) -> dict[str, Any]:
+        """Answer in full."""
+        with self._lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+        self.answers.acquire()
+        with self._lock:
+            self.waiting -= 1
+            names = [str(self._number + n) for n in range(asked["MaxNumberOfMessages"])]
+            self._number += len(names)
+        return {"Messages": [{"MessageId": n, "ReceiptHandle": n} for n in names]}
+
+
+@contextmanager
+def receiving(
+    queue: DeepQueue, leases: Leases, deliver: Callable[[Sequence[Delivery]], None]
+) -> Iterator[None]:
+    stopping = threading.Event()
+    client: Any = queue
+    poller = Poller(
+        client,
+        "http://127.0.0.1:9/queue",
+        leases=leases,
+        stats=Stats(),
+        deliver=deliver,
+        on_failure=lambda error: None,
+        paused=lambda: False,
+        stopping=stopping,
+        long_poll=1,
+        threads=4,
+    )
+    poller.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        queue.answers.release(_ENOUGH)
+
+
+def settled(look: Callable[[], int], seconds: float = 1.0) -> int:
+    """Return what is seen when it has been the same for so long."""
+    seen, since = look(), time.monotonic()
+    while time.monotonic() - since < seconds:
+        time.sleep(0.01)
+        if look() != seen:
+            seen, since = look(), time.monotonic()
+    return seen
+
+
+@pytest.mark.parametrize(("permits", "threads"), [(128, 4), (20, 1)])
+def test_threads_join_where_there_is_room_for_more_than_those_before_them(
+    permits: int, threads: int
+) -> None:
+    queue = DeepQueue()
+    queue.answers.release()  # ten are held, and the queue is known to be deep
+    leases = Leases(permits=permits, visibility_timeout=60)
+    got: list[Delivery] = []
+    with receiving(queue, leases, got.extend):
+        assert settled(lambda: len(got) + queue.waiting) == FULL + threads
+
+
+def test_one_thread_receives_what_a_slow_flow_frees_ten_by_ten() -> None:
+    queue = DeepQueue()
+    queue.answers.release(_ENOUGH)
+    leases = Leases(permits=40, visibility_timeout=60)
+    taken: list[Delivery] = []
+    with receiving(queue, leases, taken.extend):
+        assert settled(lambda: len(taken)) == 40
+        queue.most = 0
+        for begin in range(0, 300, FULL):
+            for one in taken[begin : begin + FULL]:
+                leases.end(one.message_id, one.message_id)
+            while len(taken) < begin + 50:
+                time.sleep(0.001)
+        assert queue.most == 1
