@@ -36,11 +36,11 @@ def sending(stage: Stage, count: int, rounds: int, mode: str) -> dict[str, Any]:
     for _ in range(rounds):
         print(f"{count:,} records: sent, {mode}", file=sys.stderr)
         bare.append(stage.bare_loop(count))
-        stage.empty_queue()
+        stage.clear()
         run = stage.discover("--mode", mode, POSTGRES_TABLE="sent")
         ours.append(run.summary["sent"] / run.seconds)
         peaks.append(run.peak_mib)
-        stage.empty_queue()
+        stage.clear()
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]
     return {
         "sent_per_second": round(median(ours)),

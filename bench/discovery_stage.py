@@ -27,6 +27,7 @@ from connectors.sqs import MAX_ENTRIES
 from flows.discovery.senders import SEND_THREADS
 
 DATE = "2026-02-23"
+STATES = "discovery_state"
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
 #: One record in so many has a result.
 WITH_RESULT = 5
@@ -131,9 +132,13 @@ class Stage:
             list(executor.map(send, range(count // MAX_ENTRIES)))
         return count / (time.monotonic() - began)
 
-    def empty_queue(self) -> None:
-        """Drop every message: a deep queue slows the emulated SQS down."""
+    def clear(self) -> None:
+        """Drop every message, and what a run has written down.
+
+        A deep queue slows the emulated SQS down, and each run is to be a date's first.
+        """
         aws.sqs_client().purge_queue(QueueUrl=self._queue_url)
+        self._results[STATES].drop()
 
     def _add_results(self, keys: Iterable[list[str]]) -> None:
         results = self._results["anomaly_detection_results"]
@@ -148,6 +153,7 @@ class Stage:
             "DISCOVERY_SOURCE_TYPE": "postgres",
             "POSTGRES_TABLE": "records",
             "MONGO_SOURCE_COLLECTION": "assessments",
+            "MONGO_STATE_COLLECTION": STATES,
             "TEST_DATE": DATE,
             "LOG_FORMAT": "json",
         }
