@@ -2,6 +2,7 @@
 
 Expected
 ├── Unavailable        out of reach for now: wait, try again, lose nothing
+│   └── TooSlow        a query took longer than it may: so may the same again
 ├── Misconfigured      there, but not what was expected: a person must mend it
 └── QueueGone          not there any more: end
 """
@@ -25,6 +26,20 @@ class Unavailable(Expected):
         reason = redact(" ".join(str(cause).split()))
         super().__init__(f"{system} is unavailable: {reason}"[:400])
         self.system = system
+
+
+class TooSlow(Unavailable):
+    """A query took longer than it may, though its system answers.
+
+    Attributes
+    ----------
+    seconds
+        How long it may take.
+    """
+
+    def __init__(self, system: str, seconds: float) -> None:
+        super().__init__(system, f"a query took longer than {seconds:g} s")
+        self.seconds = seconds
 
 
 class Misconfigured(Expected):

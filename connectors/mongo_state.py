@@ -69,10 +69,10 @@ class States:
                 return self.load(key)
         return None
 
-    def seize_lease(self, key: str, lease: Mapping[str, Any]) -> None:
-        """Take a lease, whoever holds it."""
+    def seize_lease(self, key: str, lease: Mapping[str, Any]) -> Document | None:
+        """Take a lease, whoever holds it; return that one's, None where nobody did."""
         with translated():
-            self._collection.update_one(
+            return self._collection.find_one_and_update(
                 {"_id": key}, {"$set": dict(lease)}, upsert=True
             )
 

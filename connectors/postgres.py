@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from connectors.errors import Misconfigured, Unavailable
+from connectors.errors import Misconfigured, TooSlow, Unavailable
 
 #: Seconds for a connection, and for one statement.
 CONNECT_SECONDS = 5
@@ -48,10 +49,21 @@ _AWAY = (
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn the driver's connection errors, and a right revoked, into `Unavailable`."""
+def translated(seconds: float = STATEMENT_SECONDS) -> Iterator[None]:
+    """Turn the driver's connection errors, and a right revoked, into `Unavailable`.
+
+    Parameters
+    ----------
+    seconds
+        What a statement may take; one that took longer is `TooSlow`.
+    """
+    began = time.monotonic()
     try:
         yield
+    except psycopg.errors.QueryCanceled as error:
+        if time.monotonic() - began < seconds:  # a person cancelled it
+            raise Unavailable("postgres", error) from error
+        raise TooSlow("postgres", seconds) from error
     except _AWAY as error:
         raise Unavailable("postgres", error) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:

@@ -77,7 +77,7 @@ class RowPages:
 
     def check(self, selection: Selection) -> None:
         """Compare the names with the table's real columns."""
-        with translated(), self._pool.connection() as connection:
+        with translated(PAGE_SECONDS), self._pool.connection() as connection:
             self._columns.look(connection)
 
     def page(
@@ -158,14 +158,14 @@ class RowPages:
         return where, values
 
     def _rows(self, query: sql.Composed, values: Sequence[Any]) -> list[_Row]:
-        with translated(), self._pool.connection() as connection:
+        with translated(PAGE_SECONDS), self._pool.connection() as connection:
             return connection.execute(query, values).fetchall()
 
     def _plan(
         self, query: sql.Composed, values: Sequence[Any], *settings: LiteralString
     ) -> dict[str, Any]:
         explain = sql.SQL("EXPLAIN (FORMAT JSON) ") + query
-        with translated(), self._pool.connection() as connection:
+        with translated(PAGE_SECONDS), self._pool.connection() as connection:
             with connection.transaction():
                 for setting in settings:
                     connection.execute(setting)

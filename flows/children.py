@@ -145,7 +145,9 @@ class Children(Generic[T]):
             error = done.exception()
             if isinstance(error, TimeoutError | ProcessExpired):
                 self.restarts += 1
-            if isinstance(error, BrokenProcessPool) and task.tries < _TRIES:
+            # A pool that is being closed breaks, too, and must have no successor.
+            broken = isinstance(error, BrokenProcessPool) and not self._closing.is_set()
+            if broken and task.tries < _TRIES:
                 self._schedule(task)
                 return
             self._pending.discard(task)

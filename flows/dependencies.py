@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,7 +10,9 @@ import structlog
 from tenacity import (
     Retrying,
     retry_if_exception_type,
+    sleep_using_event,
     stop_after_delay,
+    stop_when_event_set,
     wait_random_exponential,
 )
 
@@ -28,14 +29,24 @@ _LOOK_AGAIN_SECONDS = 0.05
 T = TypeVar("T")
 
 
+class Stopped(Exception):
+    """What asked a system ends: it waits for no answer any longer."""
+
+
 class Dependencies:
     """Calls outside systems, waits while they are down, and says which are.
 
     Each has a circuit: the first failure opens it, and while it is open one caller at
     a time tries again, however many wait.
+
+    Parameters
+    ----------
+    stop
+        Once it is set, no system is asked any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
         self._circuits: dict[str, Circuit] = {}
         self._lock = threading.Lock()
 
@@ -52,9 +63,15 @@ class Dependencies:
         return {circuit.name: circuit.is_open for circuit in circuits}
 
     def call(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns; wait while its system is `Unavailable`."""
+        """Return what `work` returns; wait while its system is `Unavailable`.
+
+        Raises
+        ------
+        Stopped
+            When `stop` was set before there was an answer.
+        """
         awaited: Circuit | None = None
-        while True:
+        while not self._stop.is_set():
             try:
                 result = work()
             except Unavailable as error:
@@ -69,10 +86,11 @@ class Dependencies:
             else:
                 self._note_up(awaited)
                 return result
+        raise Stopped
 
     def _wait(self, circuit: Circuit) -> None:
-        while not circuit.admits():
-            time.sleep(_LOOK_AGAIN_SECONDS)
+        while not self._stop.is_set() and not circuit.admits():
+            self._stop.wait(_LOOK_AGAIN_SECONDS)
 
     def _circuit(self, system: str) -> Circuit:
         with self._lock:
@@ -89,18 +107,25 @@ class Dependencies:
             log.warning("dependency_up", system=circuit.name)
 
 
-def reach(check: Callable[[], T]) -> T:
+def reach(check: Callable[[], T], stop: threading.Event | None = None) -> T:
     """Return what `check` returns; wait `START_SECONDS` at most for its system.
+
+    Parameters
+    ----------
+    stop
+        Once it is set, there is no further try.
 
     Raises
     ------
     Unavailable
         When it was still down then.
     """
+    ended = stop or threading.Event()
     retrying = Retrying(
         retry=retry_if_exception_type(Unavailable),
         wait=wait_random_exponential(WAIT_SECONDS, 2.0),
-        stop=stop_after_delay(START_SECONDS),
+        stop=stop_after_delay(START_SECONDS) | stop_when_event_set(ended),
+        sleep=sleep_using_event(ended),
         reraise=True,
     )
     return retrying(check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -77,6 +77,10 @@ class Sender:
     ----------
     threads
         Requests at once; on a FIFO queue they go one after the other all the same.
+    stop
+        Once it is set, no request begins; what is left is `UNREACHABLE`.
+    sleep
+        Waits between two tries, no longer than until `stop` where it is not given.
     """
 
     def __init__(
@@ -86,10 +90,12 @@ class Sender:
         *,
         threads: int = 1,
         tries: int = SEND_TRIES,
-        sleep: Callable[[float], object] = time.sleep,
+        stop: threading.Event | None = None,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._client, self._queue_url = client, queue_url
-        self._tries, self._sleep = tries, sleep
+        self._stop = stop or threading.Event()
+        self._tries, self._sleep = tries, sleep or self._stop.wait
         several = threads > 1 and not self.fifo
         self._threads = ThreadPoolExecutor(threads, "send") if several else None
 
@@ -148,6 +154,8 @@ class Sender:
         return failed
 
     def _try(self, messages: Sequence[Message], chunk: list[int]) -> dict[int, str]:
+        if self._stop.is_set():
+            return dict.fromkeys(chunk, UNREACHABLE)
         entries = [messages[index].entry() for index in chunk]
         try:
             answer = call_batch(

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 import structlog
+from pebble.concurrent import thread
 
-from flows.dependencies import Dependencies
+from flows.dependencies import Dependencies, Stopped
 
 log = structlog.get_logger("earshot")
 
 T = TypeVar("T")
 X = TypeVar("X")
 Y = TypeVar("Y")
-
-
-class Stopped(Exception):
-    """The run ends: what was being waited for is not waited for any longer."""
 
 
 class Ending:
@@ -37,23 +35,25 @@ class Ending:
         What went wrong, None where nothing did.
     signal
         The signal that asked for the end, None where none did.
+    stop
+        Set when the run ends: no request begins any more.
     """
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self.signal: int | None = None
-        self._event = threading.Event()
-        self._dependencies = Dependencies()
+        self.stop = threading.Event()
+        self._dependencies = Dependencies(self.stop)
 
     @property
     def stopped(self) -> bool:
         """Whether the run ends."""
-        return self._event.is_set()
+        return self.stop.is_set()
 
     def fail(self, error: BaseException) -> None:
         """End the run because of an error; the first one counts."""
         self.error = self.error or error
-        self._event.set()
+        self.stop.set()
 
     def install(self) -> None:
         """End the run at SIGTERM and SIGINT, at once at the second one."""
@@ -68,13 +68,7 @@ class Ending:
         Stopped
             When the run ended meanwhile.
         """
-
-        def unless_stopped() -> T:
-            if self.stopped:
-                raise Stopped
-            return work()
-
-        return self._dependencies.call(unless_stopped)
+        return self._dependencies.call(work)
 
     def guarded(self, work: Callable[[], T], otherwise: T) -> T:
         """Return what `work` returns; where it fails, end the run and go on."""
@@ -86,16 +80,28 @@ class Ending:
             self.fail(error)
             return otherwise
 
-    def wait(self, seconds: float) -> bool:
-        """Wait so long, or until the run ends; tell whether it does."""
-        return self._event.wait(seconds)
+    def result(self, future: Future[T], grace: float) -> T:
+        """Return a future's result; when the run ends, wait so long for it, no longer.
+
+        Raises
+        ------
+        TimeoutError
+            When it was not there then.
+        """
+        while not self.stopped and not future.done():
+            wait([future], _LOOK_AGAIN_SECONDS)
+        return future.result(grace)
+
+    def bounded(self, work: Callable[[], T], grace: float) -> T:
+        """Return what `work` returns, done on a thread; see `result`."""
+        return self.result(thread(daemon=True)(work)(), grace)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             os._exit(128 + number)
         self.signal = number
         log.info("discovery_stopping", signal=signal.Signals(number).name)
-        self._event.set()
+        self.stop.set()
 
 
 class Window:
@@ -162,6 +168,13 @@ class Concurrent(Generic[X, Y]):
 
     def _guarded(self, item: X) -> Y:
         return self._ending.guarded(lambda: self._work(item), self._nothing())
+
+
+def leave(code: int) -> NoReturn:
+    """End the process here: a request that still hangs is not waited for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 #: Seconds after which one that waits looks whether the run ends.

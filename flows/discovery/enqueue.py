@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import structlog
@@ -13,7 +13,8 @@ import structlog
 from connectors.errors import Unavailable
 from connectors.mongo import Results
 from connectors.sqs import MAX_BYTES, UNREACHABLE, Message
-from flows.discovery.ending import Ending, Stopped, Window
+from flows.dependencies import Stopped
+from flows.discovery.ending import Ending, Window
 from flows.discovery.items import Checked, Ended, Fate, New
 from flows.watching.tracing import FirstSpans
 from model.records import DiscoveryRecord
@@ -88,17 +89,16 @@ class Send:
         self._group_by, self._window, self._patience = group_by, window, patience
 
     def __call__(self, batch: Sequence[New]) -> list[Ended]:
-        """Return the end of each record; none where the run ends before it is sent."""
+        """Return the end of each record; none for what the run's end left unsent."""
         if self._ending.stopped:
             raise Stopped
         if self._window is not None:
             self._window.take(len(batch))
-        messages = [self.message(item) for item in batch]
-        failed = self._send(messages)
+        failed = self._send([self.message(item) for item in batch])
+        answers = [(item, failed.get(index)) for index, item in enumerate(batch)]
         if self._spans is not None:
-            sent = [one.record for i, one in enumerate(batch) if i not in failed]
-            self._spans.discovered(sent)
-        return [self._end(item, failed.get(i)) for i, item in enumerate(batch)]
+            self._spans.discovered([x.record for x, code in answers if code is None])
+        return [self._end(x, code) for x, code in answers if code != UNREACHABLE]
 
     def message(self, item: New) -> Message:
         """Return a record's message.
@@ -116,23 +116,21 @@ class Send:
         )
 
     def _send(self, messages: Sequence[Message]) -> dict[int, str]:
-        """Send; an outage of the queue is waited out, and a message that is too big."""
+        """Send; an outage of the queue is waited out, a message that is too big not.
+
+        What is `UNREACHABLE` in the end is neither sent nor failed: the run ends.
+        """
         failed = {
-            index: "MessageTooLong"
+            index: "MessageTooLong" if message.size() > MAX_BYTES else UNREACHABLE
             for index, message in enumerate(messages)
-            if message.size() > MAX_BYTES
         }
-        left = [index for index in range(len(messages)) if index not in failed]
         deadline = time.monotonic() + self._patience
-        while left:
+        while (left := _unreachable(failed)) and not self._ending.stopped:
             answer = self._sender.send([messages[index] for index in left])
             codes = {left[index]: code for index, code in answer.items()}
-            failed |= codes
-            left = [index for index, code in codes.items() if code == UNREACHABLE]
-            if left and (self._ending.stopped or time.monotonic() > deadline):
+            failed = {i: failed[i] for i in failed if i not in left} | codes
+            if _unreachable(codes) and time.monotonic() > deadline:
                 self._ending.fail(Unavailable("sqs", "the queue took no message"))
-                return failed
-            failed = {i: code for i, code in failed.items() if i not in left}
         return failed
 
     def _end(self, item: New, code: str | None) -> Ended:
@@ -140,6 +138,10 @@ class Send:
             return Ended(item.place, Fate.SENT, item.version)
         log.error("record_not_sent", reason=code, record=item.record.message_fields())
         return Ended(item.place, Fate.FAILED, item.version)
+
+
+def _unreachable(failed: Mapping[int, str]) -> list[int]:
+    return [index for index, code in failed.items() if code == UNREACHABLE]
 
 
 def pass_by(batch: Sequence[New]) -> list[Ended]:

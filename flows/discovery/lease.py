@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import uuid4
 import structlog
 
 from connectors.errors import Unavailable
+from connectors.mongo import OPERATION_SECONDS
 from connectors.mongo_state import States
 from flows.discovery.ending import Ending
 from flows.discovery.watermark import text_of, time_of
@@ -24,6 +26,13 @@ log = structlog.get_logger("earshot")
 #: Seconds after which a lease that nobody extends expires. Clocks of the machines
 #: that run discovery must agree to a fraction of it.
 LEASE_SECONDS = 30.0
+#: Seconds between two looks of its holder at whether it is still its own.
+LOOK_SECONDS = 2.0
+#: Seconds after which a holder has noticed that it was taken over: a look, and its
+#: writing to Mongo.
+NOTICE_SECONDS = LOOK_SECONDS + OPERATION_SECONDS
+#: Seconds between two looks at whether that holder has died meanwhile.
+_LOOK_AGAIN_SECONDS = 0.1
 
 
 class LeaseHeld(Expected):
@@ -47,18 +56,21 @@ class Lease:
         self._released = threading.Event()
 
     def take(self, *, force: bool) -> None:
-        """Take the lease and keep it.
+        """Take the lease and keep it; by `force`, when its holder has noticed.
 
         Raises
         ------
         LeaseHeld
             When another run has it and `force` is False.
         """
+        holder = None
         if force:
-            self._states.seize_lease(self._key, self._document())
+            holder = self._seize()
         else:
             self._take()
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
+        if holder is not None:
+            self._let_notice(holder)
 
     def release(self) -> None:
         """Give the lease back; where that fails, it expires."""
@@ -67,6 +79,23 @@ class Lease:
             self._states.release_lease(self._key, self._run)
         except Unavailable as error:
             log.warning("lease_not_released", error=str(error))
+
+    def _seize(self) -> Mapping[str, Any] | None:
+        """Take the lease; return that of a run that may still be under way."""
+        holder = self._states.seize_lease(self._key, self._document())
+        if not holder or holder.get("expires_at", "") < text_of(utc_now()):
+            return None
+        return holder
+
+    def _let_notice(self, holder: Mapping[str, Any]) -> None:
+        """Wait until a run has noticed that it has no lease, or has died."""
+        log.warning(
+            "lease_taken_over", run=holder.get("run"), process=holder.get("process")
+        )
+        deadline = time.monotonic() + NOTICE_SECONDS
+        while time.monotonic() < deadline and not _has_died(holder):
+            if self._ending.stop.wait(_LOOK_AGAIN_SECONDS):
+                return
 
     def _take(self) -> None:
         now = text_of(utc_now())
@@ -79,7 +108,7 @@ class Lease:
             raise LeaseHeld(_names(holder))
 
     def _keep(self) -> None:
-        while not self._released.wait(LEASE_SECONDS / 3):
+        while not self._released.wait(LOOK_SECONDS):
             try:
                 ours = self._states.extend_lease(
                     self._key, self._run, expires_at=_expiry()

@@ -110,6 +110,7 @@ class Ledger:
         self._sent: dict[Part, dict[bytes, datetime]] = {}
         self._waiting = 0
         self._saved_at = time.monotonic()
+        self._written: dict[Scan, tuple[object, ...]] = {}
         self._thread = ThreadPoolExecutor(1, "ledger")
         self.counts: Counter[Fate] = Counter()
 
@@ -123,7 +124,7 @@ class Ledger:
         self._thread.shutdown()
 
     def save(self, *, finished: bool = False) -> None:
-        """Write down how far every scan is; raises `Unavailable`, `Stopped`.
+        """Write down the scans that went on since; raises `Unavailable`.
 
         Parameters
         ----------
@@ -173,20 +174,21 @@ class Ledger:
 
     def _save(self, states: States, scan: Scan, *, finished: bool) -> None:
         self._remember(scan)
-        parts = [part.place() for part in scan.parts]
-        fields = {
-            **scan.described,
-            scan.place_name: None if finished else {**scan.order, "parts": parts},
-            "updated_at": text_of(utc_now()),
-        }
-        added = scan.memory.added()
-        if added is None:
-            fields["remembered"] = scan.memory.kept()
         reached = scan.watermark()
         text = None if reached is None else text_of(reached)
+        parts = [part.place() for part in scan.parts]
+        place = None if finished else {**scan.order, "parts": parts}
+        added = scan.memory.added()
+        if added == [] and self._written.get(scan) == (place, text):
+            return
+        fields = {**scan.described, scan.place_name: place}
+        fields["updated_at"] = text_of(utc_now())
+        if added is None:
+            fields["remembered"] = scan.memory.kept()
         more = {"remembered": added} if added else {}
         states.save(scan.key, fields, watermark=text, more=more)
         scan.memory.saved()
+        self._written[scan] = (place, text)
 
     def _remember(self, scan: Scan) -> None:
         floors: dict[Part | None, datetime | None] = {

@@ -12,8 +12,6 @@ import structlog
 from bytewax.dataflow import Dataflow
 
 from connectors.errors import Unavailable
-from connectors.mongo import Database, Results
-from connectors.mongo_state import States
 from connectors.pages import Pages, Selection
 from flows.dependencies import reach
 from flows.discovery.ending import Concurrent, Ending, Window
@@ -24,17 +22,11 @@ from flows.discovery.lease import Lease, LeaseLost
 from flows.discovery.ledger import Ledger, Scan
 from flows.discovery.plan import Order, plan_scan, state_key
 from flows.discovery.scan import Budget, PageReader, PageSource
-from flows.discovery.senders import (
-    SEND_BATCHES,
-    batch_size,
-    save_after,
-    sending,
-    setup_of,
-)
+from flows.discovery.senders import SEND_BATCHES, batch_size, save_after, sending
+from flows.discovery.systems import Systems
 from flows.operators import EachBatch
 from flows.settings import Settings
 from flows.watching.tracing import tracing
-from flows.wiring import pages_of
 
 log = structlog.get_logger("earshot")
 
@@ -42,6 +34,9 @@ log = structlog.get_logger("earshot")
 CHECK_THREADS = 2
 #: Pages that are read and not ended: memory stays flat, however long a date is.
 PAGES_HELD = 4
+#: Seconds that a run which ends takes to write down how far it came, and to close what
+#: it has open; what hangs then is left.
+SAVE_SECONDS, CLOSE_SECONDS = 3.0, 2.0
 
 
 class Discovery:
@@ -64,6 +59,7 @@ class Discovery:
         self.settings, self.order = settings, order
         self.ending = Ending()
         self._stack = ExitStack()
+        self._source: PageSource | None = None
         try:
             self._spans = self._stack.enter_context(tracing("earshot-discovery"))
             self._open()
@@ -87,16 +83,33 @@ class Discovery:
             held=self.held,
             budget=Budget(order.max_records),
             on_read=on_read,
+            missing_index=self._systems.missing_index,
         )
-        source = PageSource(
+        self._source = PageSource(
             self.scans, reader, self.ending, held=self.held, threads=order.workers
         )
         return build_flow(
-            source,
+            self._source,
             EachBatch(self.ledger.put),
             self._steps(),
             batch_size=batch_size(settings.discovery_batch_size),
         )
+
+    @property
+    def pages(self) -> Pages:
+        """The source."""
+        return self._systems.pages
+
+    @property
+    def begun(self) -> bool:
+        """Whether its dataflow has begun to read."""
+        return self._source is not None and self._source.begun
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has done all it was asked."""
+        exhausted = self._source is not None and self._source.exhausted
+        return exhausted and not self.ending.stopped
 
     @cached_property
     def estimate(self) -> int:
@@ -123,18 +136,17 @@ class Discovery:
         """Return 0 done, 1 failed, 128 and the number of the signal that ended it."""
         if self.ending.signal is not None:
             return 128 + self.ending.signal
-        bad = self.ending.error is not None or self.ledger.counts[Fate.FAILED]
-        return 1 if bad else 0
+        return 0 if self.complete and not self.ledger.counts[Fate.FAILED] else 1
 
     def save(self) -> None:
         """Write down how far the run has come; what fails here ends it badly."""
-        self.ledger.close()
-        if isinstance(self.ending.error, LeaseLost):
-            return  # what is written down is another run's now
         try:
-            reach(self.ledger.save)
+            self.ending.bounded(self._save, SAVE_SECONDS)
         except Unavailable as error:
             self.ending.fail(error)
+        except TimeoutError:
+            late = f"how far the run came is not written down after {SAVE_SECONDS:g} s"
+            self.ending.fail(Unavailable("mongo", late))
 
     def finish(self) -> None:
         """Write down that the run has done all it was asked, if it has.
@@ -142,16 +154,20 @@ class Discovery:
         To be called when the summary is out: a run that is killed before goes on
         where it was and finds nothing left, one that is killed after has ended.
         """
-        if self.ending.stopped:
+        if not self.complete:
             return
+        save = partial(self.ledger.save, finished=True)
         try:
-            reach(lambda: self.ledger.save(finished=True))
-        except Unavailable as error:
+            self.ending.bounded(lambda: reach(save, self.ending.stop), SAVE_SECONDS)
+        except (Unavailable, TimeoutError) as error:
             log.warning("end_not_noted", error=str(error))
 
     def close(self) -> None:
         """Give the lease back and close everything."""
-        self._stack.close()
+        try:
+            self.ending.bounded(self._stack.close, CLOSE_SECONDS)
+        except Exception as error:  # all is done, and its exit code stands
+            log.warning("not_closed", error=repr(error))
 
     def summary(self) -> dict[str, Any]:
         """Return what the run has done, as the contract has it."""
@@ -162,65 +178,47 @@ class Discovery:
         count = self.ledger.counts[Fate.WOULD_SEND]
         return {"would_send": count} if self.order.dry_run else {}
 
+    def _save(self) -> None:
+        self.ledger.close()
+        if not isinstance(self.ending.error, LeaseLost):
+            # Else what is written down is another run's.
+            reach(self.ledger.save, self.ending.stop)
+
     def _open(self) -> None:
-        settings, size = self.settings, self.settings.discovery_batch_size
-        self._database = self._open_database()
-        self.pages = self._open_pages()
-        self._sender = setup_of(settings).sender()
-        self._stack.callback(self._sender.close)
-        collection = self._database.collection
-        self._states = States(collection(settings.mongo_state_collection))
-        self._results = Results(collection(settings.mongo_result_collection))
-        self._check()
+        order, size = self.order, self.settings.discovery_batch_size
+        self._systems = Systems(
+            self.settings,
+            readers=order.workers,
+            stack=self._stack,
+            stop=self.ending.stop,
+        )
+        self._systems.check(order.selections()[0], sends=not order.dry_run)
         self._take_lease()
-        self.scans = [self._plan(selection) for selection in self.order.selections()]
+        self.scans = [self._plan(selection) for selection in order.selections()]
         self.held = Window(PAGES_HELD * size, self.ending)
         self._unsaved = Window(size, self.ending)
         self.ledger = self._open_ledger()
-
-    def _open_database(self) -> Database:
-        settings = self.settings
-        database = Database(
-            settings.mongo_uri.get_secret_value(), settings.mongo_db_name
-        )
-        self._stack.callback(database.close)
-        return database
-
-    def _open_pages(self) -> Pages:
-        pages = pages_of(self.settings, self._database, self.order.workers)
-        self._stack.callback(pages.close)
-        return pages
-
-    def _check(self) -> None:
-        """Reach everything once, so that a wrong address is said at the start."""
-        reach(self._database.check)
-        if not self.order.dry_run:
-            reach(self._sender.check)
-        selection = self.order.selections()[0]
-        reach(lambda: self.pages.check(selection))
-        index = reach(lambda: self.pages.missing_index(selection))
-        if index is not None:
-            log.warning("index_missing", source=self.pages.name, create=index)
 
     def _take_lease(self) -> None:
         if self.order.dry_run:
             return
         source = self.settings.discovery_source_type
         whole = state_key(source, self.pages.name, Selection(self.order.test_date))
-        lease = Lease(self._states, f"lease {whole}", self.ending)
+        lease = Lease(self._systems.states, f"lease {whole}", self.ending)
         reach(lambda: lease.take(force=self.order.force))
         self._stack.callback(lease.release)
 
     def _plan(self, selection: Selection) -> Scan:
         plan = partial(plan_scan, self.order, self.settings, self.pages)
-        return reach(lambda: plan(selection, self._states))
+        return reach(lambda: plan(selection, self._systems.states))
 
     def _steps(self) -> Steps:
         send: Callable[[list[New]], list[Ended]]
         send = pass_by if self.order.dry_run else self._send()
         # One after the other on a FIFO queue: a group's messages keep their order.
-        checks, batches = (1, 1) if self._sender.fifo else (CHECK_THREADS, SEND_BATCHES)
-        look = Check(self._results, self.ending)
+        fifo = self._systems.sender.fifo
+        checks, batches = (1, 1) if fifo else (CHECK_THREADS, SEND_BATCHES)
+        look = Check(self._systems.results, self.ending)
         check = Concurrent(look, Checked, checks, self.ending)
         sent = Concurrent(send, list[Ended], batches, self.ending)
         self._stack.callback(check.close)
@@ -228,7 +226,8 @@ class Discovery:
         return Steps(check=check, send=sent)
 
     def _send(self) -> Send:
-        sends = sending(self.settings, self._sender, self.estimate)
+        sender, records = self._systems.sender, self.estimate
+        sends = sending(self.settings, sender, records, self.ending)
         return Send(
             self._stack.enter_context(sends),
             self.ending,
@@ -241,7 +240,7 @@ class Discovery:
         keeps = self.order.keeps_state and not self.order.dry_run
         return Ledger(
             self.scans,
-            self._states if keeps else None,
+            self._systems.states if keeps else None,
             self.ending,
             held=self.held,
             unsaved=self._unsaved,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
 
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
+from connectors.errors import Misconfigured, TooSlow
 from connectors.pages import Page, Pages
 from flows.discovery.ending import Ending, Window
 from flows.discovery.items import Ended, Fate, New, Reader
@@ -19,6 +19,8 @@ from flows.discovery.watermark import Part
 
 #: Time between two looks for a page that is being read.
 _LOOK_AGAIN = timedelta(milliseconds=5)
+#: Times that a page may take longer than it may, before it is taken to do so always.
+SLOW_TRIES = 3
 
 Items = list[New | Ended]
 
@@ -63,6 +65,8 @@ class PageReader:
         Bounds the records that are read and have not ended.
     on_read
         Told of how many rows or documents were read.
+    missing_index
+        The statement that makes the index that pages lack, None where they have it.
     """
 
     def __init__(
@@ -74,13 +78,20 @@ class PageReader:
         held: Window,
         budget: Budget,
         on_read: Callable[[int], None] = lambda count: None,
+        missing_index: str | None = None,
     ) -> None:
         self._pages, self._ending = pages, ending
         self._limit, self._held, self._budget = limit, held, budget
-        self._on_read = on_read
+        self._on_read, self._missing_index = on_read, missing_index
 
     def read(self, scan: Scan, part: Part, put: Callable[[Items], None]) -> None:
-        """Read a part to its end; a page that Mongo or Postgres refuses is awaited."""
+        """Read a part to its end; a page that Mongo or Postgres refuses is awaited.
+
+        Raises
+        ------
+        Misconfigured
+            When a page takes too long however often it is asked for.
+        """
         reader = Reader(self._pages.name, scan.selection, scan.memory)
         count, after = 0, None
         while True:
@@ -98,8 +109,27 @@ class PageReader:
             after = page.next
 
     def _page(self, scan: Scan, part: Part, after: object) -> Page:
-        return self._ending.call(
-            lambda: self._pages.page(scan.selection, part.span, after, self._limit)
+        slow = 0
+
+        def page() -> Page:
+            nonlocal slow
+            try:
+                return self._pages.page(scan.selection, part.span, after, self._limit)
+            except TooSlow as error:
+                slow += 1
+                if slow == SLOW_TRIES:
+                    raise self._always_slow(error) from error
+                raise
+
+        return self._ending.call(page)
+
+    def _always_slow(self, error: TooSlow) -> Misconfigured:
+        remedy = "its index is there: read smaller pages (--batch-size)"
+        if self._missing_index:
+            remedy = f"make its index: {self._missing_index}"
+        return Misconfigured(
+            f"{error.system}: a page of {self._pages.name} took longer than "
+            f"{error.seconds:g} s, {SLOW_TRIES} times; {remedy}"
         )
 
     def _put(self, items: Items, put: Callable[[Items], None]) -> None:
@@ -118,38 +148,45 @@ class _Reading(StatelessSourcePartition[Items]):
         ending: Ending,
         held: Window,
         threads: int,
+        on_end: Callable[[], None],
     ) -> None:
-        self._ending, self._held = ending, held
+        self._reader, self._ending, self._held = reader, ending, held
+        self._on_end = on_end
         self._pages: SimpleQueue[Items] = SimpleQueue()
-        self._executor = ThreadPoolExecutor(threads, "read")
-        self._reading: list[Future[None]] = [
-            self._executor.submit(self._read, reader, scan, part)
-            for scan in scans
-            for part in scan.parts
+        # One iterator for all threads: each takes the next part from it.
+        self._parts = iter([(scan, part) for scan in scans for part in scan.parts])
+        # No executor: that would hold the process's end while a query hangs.
+        self._threads = [
+            threading.Thread(target=self._read, name=f"read_{number}", daemon=True)
+            for number in range(threads)
         ]
+        for thread in self._threads:
+            thread.start()
 
     def next_batch(self) -> list[Items]:
         if self._ending.stopped:
             raise StopIteration
         # Asked before the queue is: what is read last must not be missed.
-        done = all(future.done() for future in self._reading)
+        done = not any(thread.is_alive() for thread in self._threads)
         try:
             return [self._pages.get_nowait()]
         except Empty:
             # At its end the flow waits for what is being sent, and what is being
             # sent can wait for the ledger at the flow's end.
             if done and not self._held.count:
+                self._on_end()
                 raise StopIteration from None
             return []
 
     def next_awake(self) -> datetime | None:
         return None if self._pages.qsize() else datetime.now(UTC) + _LOOK_AGAIN
 
-    def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+    def _read(self) -> None:
+        self._ending.guarded(self._read_parts, None)
 
-    def _read(self, reader: PageReader, scan: Scan, part: Part) -> None:
-        self._ending.guarded(lambda: reader.read(scan, part, self._pages.put), None)
+    def _read_parts(self) -> None:
+        for scan, part in self._parts:
+            self._reader.read(scan, part, self._pages.put)
 
 
 class PageSource(DynamicSource[Items]):
@@ -159,6 +196,13 @@ class PageSource(DynamicSource[Items]):
     ----------
     held
         The records that are read and have not ended; the source ends after them.
+
+    Attributes
+    ----------
+    begun
+        Whether the flow has begun to read.
+    exhausted
+        Whether all there is was read, and has ended.
     """
 
     def __init__(
@@ -170,8 +214,13 @@ class PageSource(DynamicSource[Items]):
         held: Window,
         threads: int,
     ) -> None:
+        self.begun = self.exhausted = False
         self._build = partial(_Reading, scans, reader, ending, held, threads)
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _Reading:
         """Begin to read."""
-        return self._build()
+        self.begun = True
+        return self._build(self._note_end)
+
+    def _note_end(self) -> None:
+        self.exhausted = True

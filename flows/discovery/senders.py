@@ -18,6 +18,7 @@ from pebble import ProcessExpired
 from connectors.errors import Unavailable
 from connectors.sqs import MAX_ENTRIES, UNREACHABLE, Message, Sender
 from flows.children import Children
+from flows.discovery.ending import Ending
 from flows.discovery.enqueue import Sends
 from flows.discovery.sending import Setup, send_in_child
 from flows.settings import Settings
@@ -33,6 +34,8 @@ SEND_PROCESSES, LARGE = 2, 10_000
 #: tries take while SQS is away. A pool that a dying process has locked stands still so
 #: long.
 _BATCH_SECONDS = 30.0
+#: Seconds in which such a process has to answer when the run ends.
+_GRACE_SECONDS = 5.0
 
 
 def batch_size(page: int) -> int:
@@ -80,13 +83,15 @@ def setup_of(settings: Settings) -> Setup:
 class SendProcesses:
     """Sends to a queue from child processes; what it is sent with is `Sender`'s.
 
-    They start with the first messages. One that dies has not confirmed its messages:
-    they are `UNREACHABLE`, and may have been sent.
+    They start with the first messages. One that dies, or does not answer soon when
+    the run ends, has not confirmed its messages: they are `UNREACHABLE`, and may have
+    been sent.
     """
 
     fifo = False
 
-    def __init__(self, setup: Setup, processes: int) -> None:
+    def __init__(self, setup: Setup, processes: int, ending: Ending) -> None:
+        self._ending = ending
         self._setup = replace(setup, threads=max(1, setup.threads // processes))
         self._children = Children(processes, _BATCH_SECONDS, send_in_child)
 
@@ -95,7 +100,7 @@ class SendProcesses:
         plain = [(message.body, message.group_id) for message in messages]
         sending = self._children.submit(self._setup, plain)
         try:
-            return sending.result()
+            return self._ending.result(sending, _GRACE_SECONDS)
         except (BrokenProcessPool, ProcessExpired, TimeoutError, Unavailable) as error:
             log.warning("send_retried", messages=len(messages), error=str(error))
             return dict.fromkeys(range(len(messages)), UNREACHABLE)
@@ -106,7 +111,9 @@ class SendProcesses:
 
 
 @contextmanager
-def sending(settings: Settings, sender: Sender, records: int) -> Iterator[Sends]:
+def sending(
+    settings: Settings, sender: Sender, records: int, ending: Ending
+) -> Iterator[Sends]:
     """Yield what sends: the sender of this process, or others for it.
 
     Parameters
@@ -118,7 +125,7 @@ def sending(settings: Settings, sender: Sender, records: int) -> Iterator[Sends]
     if sender.fifo or not processes:
         yield sender
         return
-    others = SendProcesses(setup_of(settings), processes)
+    others = SendProcesses(setup_of(settings), processes, ending)
     try:
         yield others
     finally:

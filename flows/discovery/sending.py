@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,10 @@ from functools import cache
 from connectors import aws
 from connectors.sqs import Message, Sender
 from flows.telemetry import configure_logging
+
+#: Seconds that SQS may take to answer: a run that ends waits so long for what is
+#: under way.
+ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,10 @@ class Setup:
     log_format: str | None
     threads: int
 
-    def sender(self) -> Sender:
-        """Return what sends from this very process."""
-        client = aws.sqs_client(connections=self.threads)
-        return Sender(client, self.queue_url, threads=self.threads)
+    def sender(self, stop: threading.Event | None = None) -> Sender:
+        """Return what sends from this very process, until `stop` is set."""
+        client = aws.sqs_client(read=ANSWER_SECONDS, connections=self.threads)
+        return Sender(client, self.queue_url, threads=self.threads, stop=stop)
 
 
 def send_in_child(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import sys
 import time
 import traceback
@@ -16,6 +15,7 @@ import structlog
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
+from flows.discovery.ending import leave
 from flows.discovery.modes import Mode
 from flows.discovery.plan import Order
 from flows.discovery.progress import Progress
@@ -74,7 +74,24 @@ class Process:
         print(orjson.dumps(summary).decode(), flush=True)
         discovery.finish()
         discovery.close()
+        if discovery.ending.stopped:
+            leave(code)
         return code
+
+    def run(self) -> int:
+        """Run the dataflow, see `end`."""
+        self._discovery.ending.guarded(lambda: cli_main(self.flow()), None)
+        return self.end()
+
+    def end_after_bytewax(self) -> None:
+        """End the process that bytewax began, with the run's exit code."""
+        if not self._discovery.begun:
+            self._progress.close()
+            self._discovery.close()
+            return  # bytewax has refused its arguments, and says so
+        code = self.end()
+        if code:
+            leave(code)
 
     def _report(
         self, summary: dict[str, Any], seconds: float, *, succeeded: bool
@@ -101,9 +118,7 @@ class Process:
 def run(settings: Settings, order: Order, *, debug: bool = False) -> int:
     """Run a discovery in this process and return its exit code."""
     refuse_bytewax_server()
-    process = Process(settings, order, debug=debug)
-    cli_main(process.flow())
-    return process.end()
+    return Process(settings, order, debug=debug).run()
 
 
 def flow_of_process(settings: Settings, order: Order) -> Dataflow:
@@ -115,14 +130,7 @@ def flow_of_process(settings: Settings, order: Order) -> Dataflow:
     refuse_bytewax_server()
     refuse_cluster("discovery reads in parts side by side with --workers N")
     process = Process(settings, order)
-
-    def end() -> None:
-        code = process.end()
-        sys.stderr.flush()
-        if code:
-            os._exit(code)
-
-    atexit.register(end)
+    atexit.register(process.end_after_bytewax)
     return process.flow()
 
 

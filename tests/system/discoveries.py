@@ -9,10 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
@@ -21,7 +24,9 @@ from bson import ObjectId
 from psycopg import sql
 from pymongo import MongoClient
 
-from tests.system.pipeline import PATIENCE_SECONDS, ROOT, Pipeline
+from connectors.local import LocalServices
+from tests.chaos.proxy import Proxy
+from tests.system.pipeline import PATIENCE_SECONDS, ROOT, Pipeline, eventually
 
 TEST_DATE = "2026-02-23"
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
@@ -33,6 +38,22 @@ _forks.set_forkserver_preload(["commands", "flows.discovery.start"])
 def after_nine(seconds: float) -> datetime:
     """Return a time so many seconds after nine o'clock of the test date."""
     return NINE + timedelta(seconds=seconds)
+
+
+@contextmanager
+def behind(
+    services: LocalServices, system: str
+) -> Iterator[tuple[Proxy, dict[str, str]]]:
+    """Yield a proxy before a system, and the variable with which a run goes there."""
+    name, url = {
+        "mongo": ("MONGO_URI", services.mongo_uri),
+        "postgres": ("POSTGRES_DSN", services.postgres_dsn),
+        "sqs": ("AWS_ENDPOINT_URL", services.environment()["AWS_ENDPOINT_URL"]),
+    }[system]
+    port = urlsplit(url).port
+    assert port is not None
+    with Proxy(port) as proxy:
+        yield proxy, {name: url.replace(f":{port}", f":{proxy.port}")}
 
 
 class Running:
@@ -132,6 +153,15 @@ class Discoveries:
         running = self.start(*arguments, **more)
         assert running.wait() == code, running.stderr
         return running
+
+    def wait_for_sent(self, count: int) -> None:
+        """Wait until so many messages are on the queue."""
+        eventually(lambda: self.pipeline.left() > count)
+
+    def wait_for_its_middle(self, running: Running) -> None:
+        """Wait until a run has sent some of many rows."""
+        eventually(lambda: self.pipeline.left() > 100 or running.stdout)
+        assert not running.stdout
 
     def add_row(self, seconds: float | None, **columns: Any) -> int:
         """Put a row into Postgres, changed so many seconds after nine; None: never."""

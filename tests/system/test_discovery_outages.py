@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from connectors.local import LocalServices
-from tests.chaos.proxy import Fault, Proxy
-from tests.system.discoveries import Discoveries, Running
-from tests.system.pipeline import Pipeline, eventually
+from tests.chaos.proxy import Fault
+from tests.system.discoveries import Discoveries, Running, behind
+from tests.system.pipeline import Pipeline
 
 ROWS = 3000
 RUN = ("--mode", "backfill", "--batch-size", "30")
@@ -24,21 +23,6 @@ def discoveries(pipeline: Pipeline) -> Discoveries:
     found = Discoveries(pipeline)
     found.add_rows(ROWS)
     return found
-
-
-def address(services: LocalServices, system: str) -> tuple[str, str]:
-    """Return the variable of a system's address, and the address."""
-    return {
-        "mongo": ("MONGO_URI", services.mongo_uri),
-        "postgres": ("POSTGRES_DSN", services.postgres_dsn),
-        "sqs": ("AWS_ENDPOINT_URL", services.environment()["AWS_ENDPOINT_URL"]),
-    }[system]
-
-
-def in_its_middle(discoveries: Discoveries, running: Running) -> None:
-    """Wait until a run has sent some of the rows."""
-    eventually(lambda: discoveries.pipeline.left() > 100 or running.stdout)
-    assert not running.stdout
 
 
 def children(running: Running) -> list[psutil.Process]:
@@ -55,16 +39,11 @@ def senders(running: Running) -> list[psutil.Process]:
 def test_a_system_that_is_away_is_waited_for(
     discoveries: Discoveries, services: LocalServices, system: str, processes: str
 ) -> None:
-    variable, url = address(services, system)
-    port = urlsplit(url).port
-    assert port is not None
-    with Proxy(port) as proxy:
-        variables = {
-            variable: url.replace(f":{port}", f":{proxy.port}"),
-            "DISCOVERY_SEND_PROCESSES": processes,
-        }
-        running = discoveries.start(*RUN, **variables)
-        in_its_middle(discoveries, running)
+    with behind(services, system) as (proxy, variables):
+        running = discoveries.start(
+            *RUN, **variables, DISCOVERY_SEND_PROCESSES=processes
+        )
+        discoveries.wait_for_its_middle(running)
         proxy.fault(Fault.REFUSE)
         time.sleep(AWAY_SECONDS)
         before = discoveries.pipeline.left()
@@ -83,7 +62,7 @@ def test_a_process_that_dies_while_it_sends_is_replaced(
     discoveries: Discoveries,
 ) -> None:
     running = discoveries.start(*RUN, **OTHERS)
-    in_its_middle(discoveries, running)
+    discoveries.wait_for_its_middle(running)
     senders(running)[0].kill()
     # If it had the pool's lock then, that stands still for a while.
     assert running.wait(150) == 0, running.stderr
@@ -96,7 +75,7 @@ def test_no_process_that_sends_outlives_its_run(
     discoveries: Discoveries, end: str
 ) -> None:
     running = discoveries.start(*RUN, **OTHERS)
-    in_its_middle(discoveries, running)
+    discoveries.wait_for_its_middle(running)
     others = children(running)
     assert len(senders(running)) == 2
     getattr(psutil.Process(running.pid), end)()
@@ -113,7 +92,7 @@ def test_a_queue_that_is_gone_ends_it_with_one_line(
     discoveries: Discoveries, processes: str
 ) -> None:
     running = discoveries.start(*RUN, DISCOVERY_SEND_PROCESSES=processes)
-    in_its_middle(discoveries, running)
+    discoveries.wait_for_its_middle(running)
     discoveries.pipeline.sqs.delete_queue(QueueUrl=discoveries.pipeline.queue_url)
     assert running.wait() == 1
     said = [line for line in running.stderr.splitlines() if line[:1] != "{"]

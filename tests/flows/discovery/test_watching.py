@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.mongo import Database
 from connectors.mongo_state import States
 from flows.discovery import lease, progress
 from flows.discovery.ending import Ending
@@ -98,13 +97,6 @@ def test_a_run_is_pushed_to_a_gateway(gateway: PushGateway) -> None:
     assert 'earshot_discovery_seconds{source_collection="recordings"} 1.5' in body
 
 
-@pytest.fixture
-def states(mongo_uri: str, database: str) -> Iterator[States]:
-    found = Database(mongo_uri, database)
-    yield States(found.collection("state"))
-    found.close()
-
-
 def test_a_lease_is_held_until_it_is_released(states: States) -> None:
     first, second = (Lease(states, "key", Ending()) for _ in range(2))
     first.take(force=False)
@@ -119,7 +111,8 @@ def test_a_lease_is_held_until_it_is_released(states: States) -> None:
 def test_a_run_whose_lease_is_taken_over_ends(
     states: States, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "NOTICE_SECONDS", 0.2)
     ending = Ending()
     first, second = Lease(states, "key", ending), Lease(states, "key", Ending())
     first.take(force=False)

@@ -1,0 +1,122 @@
+"""What a ledger writes down, and when: on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors.mongo import Document
+from connectors.mongo_state import States
+from connectors.pages import Selection, Span
+from flows.discovery.ending import Ending, Window
+from flows.discovery.items import Ended, Fate, Place
+from flows.discovery.ledger import Ledger, Scan
+from flows.discovery.memory import fingerprint
+from flows.discovery.watermark import Part
+
+NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
+KEYS = [f"scan {number}" for number in range(50)]
+
+
+class Counted(States):
+    """State documents that note which are written."""
+
+    def __init__(self, states: States) -> None:
+        super().__init__(states._collection)
+        self.written: list[str] = []
+
+    def save(
+        self,
+        key: str,
+        fields: Mapping[str, Any],
+        *,
+        watermark: str | None,
+        more: Mapping[str, Sequence[Document]],
+    ) -> None:
+        """Write a document; see `States.save`."""
+        self.written.append(key)
+        super().save(key, fields, watermark=watermark, more=more)
+
+    def take(self) -> list[str]:
+        """Return which were written since this was asked."""
+        written, self.written = self.written, []
+        return written
+
+
+@pytest.fixture
+def counted(states: States) -> Counted:
+    return Counted(states)
+
+
+@pytest.fixture
+def scans() -> list[Scan]:
+    selection = Selection(date(2026, 2, 23))
+    order = {"mode": "backfill", "since": None}
+    return [Scan(key, selection, [Part(Span())], order=order) for key in KEYS]
+
+
+@pytest.fixture
+def ledger(scans: list[Scan], counted: Counted) -> Iterator[Ledger]:
+    ending = Ending()
+    found = Ledger(
+        scans,
+        counted,
+        ending,
+        held=Window(100, ending),
+        unsaved=Window(100, ending),
+        overlap=timedelta(minutes=5),
+        save_after=1000,
+    )
+    yield found
+    found.close()
+
+
+def end(ledger: Ledger, scan: Scan, index: int, fate: Fate = Fate.SENT) -> None:
+    """Note a record's end at once, as the ledger's thread does."""
+    at = NINE + timedelta(seconds=index)
+    version = fingerprint(f"{scan.key} {index}", at) if fate is Fate.SENT else None
+    ledger._note(Ended(Place(scan.parts[0], index, at), fate, version))
+
+
+def test_only_scans_that_went_on_are_written_down(
+    ledger: Ledger, scans: list[Scan], counted: Counted, states: States
+) -> None:
+    ledger.save()
+    assert counted.take() == KEYS  # a place that an earlier run left is gone
+    ledger.save()
+    assert counted.take() == []
+    end(ledger, scans[3], 0)
+    end(ledger, scans[7], 0, Fate.SKIPPED)
+    ledger.save()
+    assert counted.take() == [KEYS[3], KEYS[7]]
+    assert states.load(KEYS[7])["watermark"] == "2026-02-23T09:00:00.000000Z"
+    (leaf,) = states.load(KEYS[3])["remembered"]
+    assert len(leaf["sent"]) == 8
+    ledger.save()
+    assert counted.take() == []
+
+
+def test_a_part_whose_end_alone_is_new_is_written_down(
+    ledger: Ledger, scans: list[Scan], counted: Counted
+) -> None:
+    scan = scans[0]
+    scan.parts[:] = [Part(Span(dated=False)), Part(Span())]
+    scan.parts[1].prefix.end(0, NINE, done=True)
+    ledger.save()
+    counted.take()
+    scan.parts[0].total = 0
+    ledger.save()
+    assert counted.take() == [scan.key]
+
+
+def test_at_its_end_every_scan_has_no_place_any_more(
+    ledger: Ledger, scans: list[Scan], counted: Counted, states: States
+) -> None:
+    ledger.save()
+    counted.take()
+    ledger.save(finished=True)
+    assert counted.take() == KEYS
+    assert all(states.load(key)["scan_backfill"] is None for key in KEYS)
