@@ -11,13 +11,13 @@ import pymongo
 from bson import ObjectId
 from pymongo import MongoClient, ReplaceOne
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
 from connectors import mongo_history
 from connectors import mongo_writing as writing
-from connectors.errors import Unavailable
+from connectors.errors import TooSlow, Unavailable
 from connectors.mongo_fields import FieldNames
 from model.records import MONGO_RECORD_TYPES, source_text
 
@@ -48,6 +48,8 @@ def translated(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
     try:
         with pymongo.timeout(seconds):
             yield
+    except ExecutionTimeout as error:
+        raise TooSlow("mongo", seconds) from error
     except PyMongoError as error:
         raise Unavailable("mongo", error) from error
 
@@ -64,7 +66,10 @@ class Database:
     """
 
     def __init__(self, uri: str, name: str) -> None:
-        self._client: MongoClient[Document] = MongoClient(uri, tz_aware=True)
+        # A date that Python cannot hold must not cost the documents read with it.
+        self._client: MongoClient[Document] = MongoClient(
+            uri, tz_aware=True, datetime_conversion="DATETIME_AUTO"
+        )
         self._database = self._client[name]
 
     def check(self) -> None:

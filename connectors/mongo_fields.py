@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bson.datetime_ms import DatetimeMS
+
 from connectors.errors import Misconfigured
 from connectors.pages import moment, suggestion
 from model.records import source_text
@@ -113,7 +115,7 @@ class FieldNames:
             "subject_name": source_text(self.of_subject(subject, "subject_name")),
             "audio_s3_url": url,
             "subject_created_at": moment(created) or created,
-            "source_updated_at": moment(at_path(document, self["updated_at"])),
+            "source_updated_at": _changed(at_path(document, self["updated_at"])),
             "student_id": source_text(at_path(document, self["student_id"])),
             "udise": source_text(at_path(document, self["udise"])),
         }
@@ -125,6 +127,11 @@ def at_path(document: Document, path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _changed(value: Any) -> Any:
+    """Return a time of change, as it is where it is a date that Python cannot hold."""
+    return value if isinstance(value, DatetimeMS) else moment(value)
 
 
 def _paths(value: Any, above: str = "") -> Iterator[str]:

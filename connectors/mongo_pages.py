@@ -10,22 +10,10 @@ from pymongo.collection import Collection
 
 from connectors.mongo import Document, translated
 from connectors.mongo_fields import DOCUMENT_FIELDS, FieldNames, at_path
+from connectors.mongo_kinds import DATED, EARLY, Kinds, later
 from connectors.pages import Found, Page, Selection, Span, moment
 from model.records import MONGO_RECORD_TYPES
 
-#: What ``updated_at`` can be when it is no date. Each is a query of its own, which
-#: an index serves: none serves one for all of them.
-_UNDATED: tuple[Any, ...] = (
-    {"$eq": None},
-    *({"$type": kind} for kind in ("string", "double", "int", "long", "decimal")),
-    *({"$type": kind} for kind in ("object", "array", "bool", "timestamp")),
-)
-#: Types of ``_id`` in the order of BSON, in which a comparison stays within a type.
-_KEY_TYPES: tuple[tuple[Any, str], ...] = (
-    ((int, float), "int"),
-    (str, "string"),
-    (object, "objectId"),
-)
 #: Seconds for one query: without an index a page reads the whole collection.
 PAGE_SECONDS = 120
 #: Documents of which the names in use are looked at.
@@ -59,6 +47,7 @@ class DocumentPages:
         self.name = collection.name
         self._collection = collection
         self._names = FieldNames(fields)
+        self._kinds = Kinds(self._names["updated_at"])
         self._projection = self._names.projection(DOCUMENT_FIELDS)
 
     def check(self, selection: Selection) -> None:
@@ -76,7 +65,7 @@ class DocumentPages:
         order = [(self._names["updated_at"], 1), ("_id", 1)]
         query = self._dated(selection, span, after)
         documents = self._documents(query, limit, order)
-        own = [document for document in documents if self._is_dated(document)]
+        own = [one for one in documents if self._kinds.of(one) == DATED]
         following = None
         if len(documents) == limit:
             last = documents[-1]
@@ -86,7 +75,7 @@ class DocumentPages:
     def bounds(self, selection: Selection) -> tuple[datetime, datetime] | None:
         """Return the earliest and latest ``updated_at``, None where there is none."""
         name = self._names["updated_at"]
-        query = self._dated(selection, Span(), None)
+        query = self._dated(selection, Span(end=datetime.max), None)
         ends = []
         with translated(PAGE_SECONDS):
             for direction in (1, -1):
@@ -120,17 +109,20 @@ class DocumentPages:
         self, selection: Selection, span: Span, after: Any | None, limit: int
     ) -> Page:
         number, last = after or (0, None)
-        query = self._of(selection) | {self._names["updated_at"]: _UNDATED[number]}
+        kind, condition = self._kinds.undated[number]
+        query = self._of(selection) | condition
         if last is not None:
-            query["$or"] = _later(last)
+            query["$or"] = later(last)
         # By the _id alone, as the next page goes on: other values have an order too.
         documents = self._documents(query, limit, [("_id", 1)])
         following: Any = None
         if len(documents) == limit:
             following = (number, documents[-1]["_id"])
-        elif number + 1 < len(_UNDATED):
+        elif number + 1 < len(self._kinds.undated):
             following = (number + 1, None)
-        own = [document for document in documents if not self._is_dated(document)]
+        # What is before year 1 is before any time that a run goes on from.
+        wanted = kind != EARLY or span.start is None
+        own = [x for x in documents if wanted and self._kinds.of(x) == kind]
         return Page(self._found(own, selection, span), len(documents), following)
 
     def _of(self, selection: Selection) -> dict[str, Any]:
@@ -142,13 +134,13 @@ class DocumentPages:
         """Return the query of a span; a comparison with a date finds dates alone."""
         name = self._names["updated_at"]
         bounds: dict[str, Any] = {"$gte": span.start or datetime.min}
-        query = self._of(selection) | {name: bounds}
+        query = self._of(selection) | {name: bounds} | self._kinds.no_list
         if span.end is not None:
             bounds["$lt"] = span.end
         if after is not None:
             at, last = after
             bounds["$gte"] = at
-            ties = [{name: at} | later for later in _later(last)]
+            ties = [{name: at} | condition for condition in later(last)]
             query["$or"] = [{name: {"$gt": at}}, *ties]
         return query
 
@@ -159,9 +151,6 @@ class DocumentPages:
             found = self._collection.find(query, self._projection)
             return list(found.sort(order).limit(limit))
 
-    def _is_dated(self, document: Document) -> bool:
-        return isinstance(at_path(document, self._names["updated_at"]), datetime)
-
     def _found(
         self, documents: Sequence[Document], selection: Selection, span: Span
     ) -> list[Found]:
@@ -169,18 +158,13 @@ class DocumentPages:
         found = []
         for document in documents:
             for fields in self._names.recordings(document, kinds):
-                at = fields["source_updated_at"] or moment(fields["subject_created_at"])
+                own_time = fields["source_updated_at"] is not None
+                name = "source_updated_at" if own_time else "subject_created_at"
+                at = moment(fields[name])
                 own = selection.subject_name in (None, fields["subject_name"])
                 if own and _is_in(at, span):
                     found.append(Found(at, fields))
         return found
-
-
-def _later(last: object) -> list[dict[str, Any]]:
-    """Return the conditions, one of which each later ``_id`` meets."""
-    place = next(i for i, (kind, _) in enumerate(_KEY_TYPES) if isinstance(last, kind))
-    further = [{"_id": {"$type": name}} for _, name in _KEY_TYPES[place + 1 :]]
-    return [{"_id": {"$gt": last}}, *further]
 
 
 def _is_in(at: datetime | None, span: Span) -> bool:

@@ -116,7 +116,7 @@ class Pages(Protocol):
 
 
 def moment(value: object) -> datetime | None:
-    """Return a source's time, in UTC where it names no zone; None if it is no time."""
+    """Return a source's time in UTC, where it names no zone too; None if it is none."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -124,7 +124,12 @@ def moment(value: object) -> datetime | None:
             return None
     if not isinstance(value, datetime):
         return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # in another zone it is year 1 or 9999, in UTC it is not
+        return None
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

@@ -67,6 +67,13 @@ def _rfc3339_text(value: object) -> object:
     raise ValueError("expected an RFC 3339 time such as 2026-02-23T09:30:00Z")
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected a time of the years 1 to 9999 in UTC") from None
+
+
 def _iso_date(value: object) -> object:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
@@ -91,7 +98,7 @@ RequiredText = Annotated[Text, Field(min_length=1)]
 Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_rfc3339_text),
-    AfterValidator(lambda moment: moment.astimezone(UTC)),
+    AfterValidator(_in_utc),
     PlainSerializer(rfc3339, when_used="unless-none"),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import structlog
@@ -20,6 +20,8 @@ from model.times import utc_now
 
 log = structlog.get_logger("earshot")
 
+#: How far clocks may differ before a time is said to lie in the future.
+CLOCKS_DIFFER = timedelta(minutes=5)
 _TRACE_BYTES, _TRACE_DIGITS = 16, 32
 
 
@@ -88,6 +90,7 @@ class Reader:
         self, collection: str, selection: Selection, memory: Memory | None
     ) -> None:
         self._memory = memory
+        self._warned = False
         self._common = {
             "source_collection": collection,
             "test_date": selection.test_date,
@@ -104,6 +107,7 @@ class Reader:
             The number in its part of the page's first record.
         """
         now = utc_now()
+        self._warn(page, part, now)
         # All of it random, as samplers of traces expect; a UUID's version is not. At
         # once for a page: each asking gives other threads the interpreter's lock.
         traces = secrets.token_hex(_TRACE_BYTES * len(page))
@@ -116,6 +120,19 @@ class Reader:
             )
             for number, found in enumerate(page)
         ]
+
+    def _warn(self, page: Sequence[Found], part: Part, now: datetime) -> None:
+        """Name the first record whose time lies in the future, once."""
+        latest = max(now, part.prefix.latest or now) + CLOCKS_DIFFER
+        ahead = [found for found in page if found.at and found.at > latest]
+        if ahead and not self._warned:
+            self._warned = True
+            log.warning(
+                "time_in_future",
+                source_record_id=ahead[0].fields.get("source_record_id"),
+                at=ahead[0].at,
+                records_of_page=len(ahead),
+            )
 
     def _item(self, found: Found, place: Place, **now: object) -> New | Ended:
         try:

@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
+
 from flows.discovery.watermark import text_of, time_of
+
+log = structlog.get_logger("earshot")
 
 #: Bytes of a fingerprint: of a million records against a million remembered, one in
 #: 18 million runs would take one for another.
 FINGERPRINT_BYTES = 8
-#: The most that is remembered, 0.8 MB of the document's 16 MB. What was sent before
-#: is sent again where it is read again; the worker takes both for one record.
-MAX_REMEMBERED = 100_000
+#: The most that is remembered, in bytes of the state document. It can hold twice as
+#: many, see `Memory.added`, and MongoDB takes 16 MiB. That is half a million records in
+#: pages of 500, and 58,000 where pages are so small that each is written down alone.
+#: What was sent before is sent again where it is read again; the worker takes both for
+#: one record.
+MAX_BYTES = 4 << 20
+#: Bytes of BSON that an entry takes besides its fingerprints (62 measured): its number
+#: in the list, the names of its fields, and its time.
+ENTRY_BYTES = 64
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -30,6 +40,11 @@ class _Leaf:
     part: object
     until: datetime
     sent: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the state document."""
+        return len(self.sent) + ENTRY_BYTES
 
 
 class Memory:
@@ -53,6 +68,8 @@ class Memory:
         ]
         self._unsaved: list[_Leaf] = []
         self._in_document: int | None = None
+        self._size = sum(leaf.size for leaf in self._leaves)
+        self._warned = False
         self._earlier = frozenset(
             print_ for leaf in self._leaves if heeded for print_ in _cut(leaf.sent)
         )
@@ -66,6 +83,7 @@ class Memory:
         if sent:
             leaf = _Leaf(part, max(sent.values()), b"".join(sent))
             self._leaves.append(leaf)
+            self._size += leaf.size
             self._unsaved.append(leaf)
 
     def forget(self, floors: Mapping[Any, datetime | None]) -> None:
@@ -75,9 +93,9 @@ class Memory:
             for leaf in self._leaves
             if (floor := floors.get(leaf.part)) is None or leaf.until >= floor
         ]
-        size = sum(len(leaf.sent) for leaf in self._leaves)
-        while size > MAX_REMEMBERED * FINGERPRINT_BYTES:
-            size -= len(self._leaves.pop(0).sent)
+        self._size = sum(leaf.size for leaf in self._leaves)
+        if self._size > MAX_BYTES:
+            self._forget_oldest()
 
     def kept(self) -> list[dict[str, Any]]:
         """Return what is remembered as the state document keeps it."""
@@ -89,17 +107,31 @@ class Memory:
         To write all of it each time would cost more the more is remembered. So what
         is forgotten stays in the document until it is half of it.
         """
-        if self._in_document is None or self._in_document > 2 * len(self._leaves):
+        if self._in_document is None or self._in_document > 2 * self._size:
             return None
         return _plain(self._unsaved)
 
     def saved(self) -> None:
         """Note that the state document has what `added` said, or `kept`."""
         if self.added() is None:
-            self._in_document = len(self._leaves)
+            self._in_document = self._size
         else:
-            self._in_document = (self._in_document or 0) + len(self._unsaved)
+            self._in_document = (self._in_document or 0) + sum(
+                leaf.size for leaf in self._unsaved
+            )
         self._unsaved = []
+
+    def _forget_oldest(self) -> None:
+        """Forget what there is no room for, and say so once."""
+        count = 0
+        while self._size > MAX_BYTES:
+            self._size -= self._leaves[count].size
+            count += 1
+        del self._leaves[:count]
+        if not self._warned:
+            self._warned = True
+            kept = sum(len(leaf.sent) for leaf in self._leaves) // FINGERPRINT_BYTES
+            log.warning("sent_forgotten", remembered=kept)
 
 
 def _plain(leaves: Iterable[_Leaf]) -> list[dict[str, Any]]:

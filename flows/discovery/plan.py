@@ -15,8 +15,16 @@ from connectors.pages import Pages, Selection, Span
 from flows.discovery.ledger import Scan, place_name
 from flows.discovery.memory import Memory
 from flows.discovery.modes import Mode
-from flows.discovery.watermark import Part, divided, text_of, time_of
+from flows.discovery.watermark import (
+    Part,
+    Prefix,
+    divided,
+    latest_watermark,
+    text_of,
+    time_of,
+)
 from flows.settings import Settings
+from model.times import utc_now
 
 log = structlog.get_logger("earshot")
 
@@ -104,21 +112,18 @@ def plan_scan(
         Where its document is, if there is one.
     """
     source = settings.discovery_source_type
-    # What was committed late lies there; what was sent is remembered.
-    overlap = timedelta(seconds=settings.discovery_overlap_seconds)
     key = state_key(source, pages.name, selection)
     state = states.load(key)
     reached = time_of(state.get("watermark"))
     left = _left_over(order, state)
     fresh = order.mode != "incremental" and not left
-    spans = _resumed(left, pages, overlap)
-    if not left:
-        start = None if fresh or reached is None else reached - overlap
-        spans = _spans(order, pages, selection, order.since or start)
+    plan = _Plan(order, pages, settings.discovery_overlap_seconds)
+    start = None if fresh else reached
+    parts = plan.resumed(left) if left else plan.parts(selection, start)
     return Scan(
         key,
         selection,
-        [Part(span, span.dated or pages.orders_undated) for span in spans],
+        parts,
         Memory(state.get("remembered") or (), heeded=not fresh),
         described(source, pages.name, selection),
         order.lasting(),
@@ -139,22 +144,48 @@ def _left_over(order: Order, state: Mapping[str, Any]) -> list[Mapping[str, Any]
     return list(scan["parts"])
 
 
-def _resumed(
-    parts: Sequence[Mapping[str, Any]], pages: Pages, overlap: timedelta
-) -> list[Span]:
-    spans = []
-    for part in parts:
+class _Plan:
+    """Makes the parts of a scan.
+
+    Parameters
+    ----------
+    overlap
+        How long before a place, in seconds, a run goes on from it: what was committed
+        late lies there; what was sent is remembered.
+    """
+
+    def __init__(self, order: Order, pages: Pages, overlap: float) -> None:
+        self._order, self._pages = order, pages
+        self._overlap = timedelta(seconds=overlap)
+        self._latest = latest_watermark(order.test_date, utc_now())
+
+    def parts(self, selection: Selection, reached: datetime | None) -> list[Part]:
+        """Return the parts of a scan from its watermark on, None for all of it."""
+        start = self._order.since or (reached and reached - self._overlap)
+        undated = [Span(False, start)] if self._pages.has_undated else []
+        dated = divided(Span(True, start), self._bounds(selection), self._order.workers)
+        return [self._part(span) for span in (*undated, *dated)]
+
+    def resumed(self, left: Sequence[Mapping[str, Any]]) -> list[Part]:
+        """Return the parts that another run left, from where it was in each."""
+        return [self._part(self._rest(part)) for part in left]
+
+    def _rest(self, part: Mapping[str, Any]) -> Span:
         start, end, at = (time_of(part[name]) for name in ("start", "end", "at"))
-        if at is not None and (part["dated"] or pages.orders_undated):
-            start = max(start or at - overlap, at - overlap)
-        spans.append(Span(part["dated"], start, end))
-    return spans
+        if at is not None and self._is_ordered(part["dated"]):
+            start = max(start or at - self._overlap, at - self._overlap)
+        return Span(part["dated"], start, end)
 
+    def _part(self, span: Span) -> Part:
+        return Part(span, self._is_ordered(span.dated), Prefix(self._latest))
 
-def _spans(
-    order: Order, pages: Pages, selection: Selection, start: datetime | None
-) -> list[Span]:
-    dated = Span(True, start)
-    bounds = pages.bounds(selection) if order.workers > 1 else None
-    undated = [Span(False, start)] if pages.has_undated else []
-    return [*undated, *divided(dated, bounds, order.workers)]
+    def _is_ordered(self, dated: bool) -> bool:
+        return dated or self._pages.orders_undated
+
+    def _bounds(self, selection: Selection) -> tuple[datetime, datetime] | None:
+        """Return the times between which readers part, None for one reader."""
+        if self._order.workers == 1:
+            return None
+        bounds = self._pages.bounds(selection)
+        # One time far in the future would leave all the others to one reader.
+        return bounds and (bounds[0], min(bounds[1], self._latest))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from connectors.pages import Span
+
+#: How far the first and the last time zone on Earth are from UTC.
+_EAST, _WEST = timedelta(hours=14), timedelta(hours=12)
 
 
 def text_of(at: datetime) -> str:
@@ -25,20 +28,40 @@ def time_of(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+def latest_watermark(test_date: date, begin: datetime) -> datetime:
+    """Return the latest time that a run which begins now may move a watermark to.
+
+    It is the run's begin: what changes from then on can be changed before a record
+    whose time lies in the future. The times of a date that has begun nowhere on Earth
+    are made up, as for a rehearsal, and count up to the date's end everywhere.
+    """
+    midnight = datetime.combine(test_date, time(), UTC)
+    if begin >= midnight - _EAST:
+        return begin
+    return midnight + timedelta(days=1) + _WEST
+
+
 class Prefix:
     """The place in a numbered row of records up to which all are done.
 
     One that failed holds it for good; nothing behind it is remembered.
 
+    Parameters
+    ----------
+    latest
+        The latest time that counts, None where any does.
+
     Attributes
     ----------
     at
-        The latest time among the records up to there, None before the first.
+        The latest time that counts among the records up to there, None before the
+        first.
     count
         How many they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, latest: datetime | None = None) -> None:
+        self.latest = latest
         self.at: datetime | None = None
         self.count = 0
         self._held_at: int | None = None
@@ -61,8 +84,8 @@ class Prefix:
         while self.count in self._early:
             at = self._early.pop(self.count)
             self.count += 1
-            if at is not None and (self.at is None or at > self.at):
-                self.at = at
+            if at is not None and (self.latest is None or at <= self.latest):
+                self.at = at if self.at is None else max(at, self.at)
 
 
 @dataclass(eq=False, slots=True)

@@ -125,6 +125,13 @@ def test_a_time_that_is_not_rfc_3339_is_named(value: Any) -> None:
     assert fault(discovered_at=value).startswith("discovered_at: ")
 
 
+@pytest.mark.parametrize(
+    "value", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"]
+)
+def test_a_time_that_has_no_year_in_utc_is_named(value: str) -> None:
+    assert fault(source_updated_at=value).startswith("source_updated_at: expected")
+
+
 def test_times_are_taken_to_utc() -> None:
     record = parse(discovered_at="2026-02-23T15:30:00+05:30")
     assert record.discovered_at == datetime(2026, 2, 23, 10, tzinfo=UTC)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +13,15 @@ from psycopg import sql
 from connectors.local import LocalServices
 from connectors.local.aws import sqs_client
 from tests.conftest import SOURCE_COLUMNS
-from tests.system.discoveries import Discoveries, Running, after_nine
+from tests.system.discoveries import Discoveries, after_nine
 from tests.system.pipeline import Pipeline, eventually
 
-#: Runs that are killed; more of them find more.
-SEEDS = range(int(os.environ.get("EARSHOT_KILL_SEEDS", "20")))
-ROWS, PAGE = 200, 20
+ROWS = 200
 
 
 @pytest.fixture
 def discoveries(pipeline: Pipeline) -> Discoveries:
     return Discoveries(pipeline)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_run_that_is_killed_and_started_again_sends_at_most_one_page_twice(
-    discoveries: Discoveries, seed: int
-) -> None:
-    chance = random.Random(seed)
-    mode = chance.choice(["backfill", "incremental"])
-    readers = chance.choice(["1", "3"])
-    every = chance.choice([0, 0.001, 60])
-    discoveries.add_rows(ROWS, every=every)
-    for number in range(1, 1 + chance.choice([0, 30])):
-        discoveries.add_row(None, subject_created_at=after_nine(number))
-    run = ("--mode", mode, "--batch-size", str(PAGE), "--workers", readers)
-    processes = chance.choice(["0", "2"])
-    killed = discoveries.start(*run, DISCOVERY_SEND_PROCESSES=processes)
-    enough = chance.randrange(len(discoveries.rows))
-    eventually(lambda: is_over(killed) or discoveries.pipeline.left() >= enough)
-    killed.kill()
-    at_the_kill = Counter(discoveries.take_ids())
-    reached = discoveries.watermark() or ""
-    ended = discoveries.run(*run, DISCOVERY_SEND_PROCESSES=processes)
-    both = at_the_kill + Counter(discoveries.take_ids())
-    assert set(both) == {str(number) for number in discoveries.rows}
-    if not killed.stdout:
-        assert sum((both - Counter(set(both))).values()) <= PAGE
-    before = {
-        str(number)
-        for number in discoveries.rows[:ROWS]
-        if reached > text(after_nine(number * every))
-    }
-    assert before <= set(at_the_kill), "the watermark had passed what was not sent"
-    assert ended.summary["failed"] == 0
-
-
-def is_over(running: Running) -> bool:
-    return bool(running.stdout)
-
-
-def text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def test_a_backfill_that_was_killed_can_begin_anew(discoveries: Discoveries) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.pages import Selection, Span
 from flows.discovery.ledger import Scan
-from flows.discovery.memory import MAX_REMEMBERED, Memory, fingerprint
-from flows.discovery.watermark import Part, Prefix, divided, text_of, time_of, watermark
+from flows.discovery.watermark import (
+    Part,
+    Prefix,
+    divided,
+    latest_watermark,
+    text_of,
+    time_of,
+    watermark,
+)
 
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
 TIMES = st.integers(0, 5).map(lambda seconds: NINE + timedelta(seconds=seconds))
@@ -110,77 +116,11 @@ def test_the_parts_of_a_span_hold_each_time_once(
     assert len(holding) == 1
 
 
-def test_what_was_sent_is_remembered_until_its_part_has_gone_on() -> None:
-    memory, one = Memory(), part(0)
-    prints = [fingerprint(str(number), NINE) for number in range(3)]
-    for second, version in enumerate(prints):
-        memory.add(one, {version: NINE + timedelta(seconds=second)})
-    memory.forget({one: NINE + timedelta(seconds=1), None: None})
-    later = Memory(memory.kept())
-    assert [version in later for version in prints] == [False, True, True]
-
-
-def test_another_version_of_a_record_is_not_the_one_remembered() -> None:
-    assert fingerprint("a", NINE) != fingerprint("a", NINE + timedelta(microseconds=1))
-
-
-def test_the_oldest_is_forgotten_beyond_the_limit() -> None:
-    memory, one = Memory(), part(0)
-    generator = random.Random(0)
-    for _ in range(3):
-        full = {generator.randbytes(8): NINE for _ in range(MAX_REMEMBERED // 2)}
-        memory.add(one, full)
-    memory.forget({one: None})
-    assert sum(len(leaf["sent"]) for leaf in memory.kept()) == MAX_REMEMBERED * 8
-
-
-def leaf(memory: Memory, owner: Part, second: int) -> None:
-    at = NINE + timedelta(seconds=second)
-    memory.add(owner, {fingerprint(str(second), at): at})
-
-
-def test_only_what_is_new_is_written_down_until_half_of_it_is_forgotten() -> None:
-    memory, one = Memory(), part(0)
-    document: list[dict[str, Any]] = []
-    whole = 0
-    for second in range(100):
-        leaf(memory, one, second)
-        floor = NINE + timedelta(seconds=second - 9)
-        memory.forget({one: floor, None: None})
-        added = memory.added()
-        whole += added is None
-        document = memory.kept() if added is None else document + added
-        memory.saved()
-        kept = memory.kept()
-        assert [one for one in document if one in kept] == kept
-        assert len(document) <= 2 * len(kept) + 1
-    assert 5 < whole < 15
-
-
-def test_what_could_not_be_written_is_written_with_the_next() -> None:
-    memory, one = Memory(), part(0)
-    memory.saved()
-    leaf(memory, one, 1)
-    assert len(memory.added() or []) == 1
-    leaf(memory, one, 2)
-    assert len(memory.added() or []) == 2
-
-
 def test_the_cuts_of_a_span_are_whole_seconds() -> None:
     bounds = NINE, NINE + timedelta(seconds=13, microseconds=1000)
     spans = divided(Span(), bounds, 5)
     cuts = [span.end for span in spans[:-1]]
     assert len(cuts) == 4 and all(cut and not cut.microsecond for cut in cuts)
-
-
-def test_what_a_run_does_not_heed_is_remembered_for_later_ones() -> None:
-    memory, one = Memory(), part(0)
-    leaf(memory, one, 1)
-    version = fingerprint("1", NINE + timedelta(seconds=1))
-    assert version in Memory(memory.kept())
-    unheeded = Memory(memory.kept(), heeded=False)
-    assert version not in unheeded
-    assert version in Memory(unheeded.kept())
 
 
 def test_a_scan_may_be_read_again_from_its_lowest_place() -> None:
@@ -190,3 +130,29 @@ def test_a_scan_may_be_read_again_from_its_lowest_place() -> None:
     assert scan.read_again_from() == NINE
     scan.parts.append(Part(Span()))
     assert scan.read_again_from() is None
+
+
+def test_a_time_that_does_not_count_is_passed_and_moves_nothing() -> None:
+    prefix = Prefix(latest=NINE)
+    ahead = NINE + timedelta(microseconds=1)
+    for index, at in enumerate([NINE - timedelta(hours=1), ahead, None, NINE, ahead]):
+        prefix.end(index, at, done=True)
+    assert (prefix.count, prefix.at) == (5, NINE)
+
+
+@pytest.mark.parametrize(
+    ("hours_after_nine", "latest"),
+    [
+        (0, NINE),
+        (1000, NINE + timedelta(hours=1000)),
+        # The date begins in Kiribati at ten, the day before.
+        (-23, NINE - timedelta(hours=23)),
+        (-24, datetime(2026, 2, 24, 12, tzinfo=UTC)),
+        (-8760, datetime(2026, 2, 24, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_watermark_moves_to_the_begin_of_the_run_or_the_end_of_a_date_to_come(
+    hours_after_nine: int, latest: datetime
+) -> None:
+    begin = NINE + timedelta(hours=hours_after_nine)
+    assert latest_watermark(NINE.date(), begin) == latest
