@@ -34,21 +34,23 @@ class Inputs:
         A million requests. Source: the price pages of Amazon SQS (standard queues) and
         Amazon S3 (Standard, GET).
     core_hour, gib_hour
-        Source: the price page of AWS Fargate (Linux, x86).
+        Source: the price page of AWS Fargate (Linux, x86), where two cores come with
+        4 GiB at least.
     busy
-        Share of a pod's time in which it has work.
+        Share of a pod's time in which it has work: of `bench.simulate`'s day with
+        discovery every minute.
     """
 
     recordings: int = 1_000_000
     rate: float = RECORDINGS_A_SECOND
     cores: float = 2.0
-    gib: float = 1.5
+    gib: float = 4.0
     requests: float = 0.3
     sqs: float = 0.40
     s3_get: float = 0.40
     core_hour: float = 0.04048
     gib_hour: float = 0.004445
-    busy: float = 0.5
+    busy: float = 0.4
 
 
 def dollars(given: Inputs) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.load import BUCKET, Load
@@ -44,18 +45,39 @@ class Pair:
         return self.ours.rate / self.bare.rate
 
 
-def at_depth(load: Load, depth: int, taken: int, pairs: int) -> list[Pair]:
-    """Take messages from the top of a queue that is kept so deep, transport alone.
+def at_depths(
+    load: Load, depths: Sequence[tuple[int, int]], pairs: int
+) -> list[list[Pair]]:
+    """Take messages from the top of queues that are kept so deep, transport alone.
 
-    One queue serves all the pairs.
+    Parameters
+    ----------
+    depths
+        Depth of each queue, and messages that a run takes there.
+
+    Returns
+    -------
+    list
+        For each round, a pair at each depth; a queue serves all of its pairs.
     """
     urls = [f"s3://{BUCKET}/none.wav"]
-    count = depth + 2 * pairs * (taken + WARM + _SPARE)
-    supply = load.supply(count, urls, done=True, depth=depth)
+    counts = {
+        depth: depth + 2 * pairs * (taken + WARM + _SPARE) for depth, taken in depths
+    }
+    # That with the most messages last: its records' results are those of all.
+    supplies = {
+        depth: load.supply(counts[depth], urls, done=True, depth=depth)
+        for depth in sorted(counts, key=lambda depth: counts[depth])
+    }
     return [
-        Pair(_take(load, supply, BARE, taken), _take(load, supply, EARSHOT, taken))
+        [_pair(load, supplies[depth], taken) for depth, taken in depths]
         for _ in range(pairs)
     ]
+
+
+def _pair(load: Load, supply: Supply, taken: int) -> Pair:
+    bare = _take(load, supply, BARE, taken)
+    return Pair(bare, _take(load, supply, EARSHOT, taken))
 
 
 def _take(load: Load, supply: Supply, program: Program, count: int) -> Taken:

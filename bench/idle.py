@@ -49,7 +49,8 @@ def idle(load: Load, sizes: Sizes, urls: list[str]) -> Idle:
         running.until(supply, 1)
         time.sleep(_SETTLE_SECONDS)
         windows = [_window(running, sizes.window_seconds) for _ in range(sizes.windows)]
-        latencies = [_latency(supply, chance) for _ in range(sizes.singles)]
+        pauses = [chance.uniform(0, _PAUSE_SECONDS) for _ in range(sizes.singles)]
+        latencies = [_latency(running, supply, pause) for pause in pauses]
         expect_proof(load, supply, running, supply.count)
     shares, requests = zip(*windows, strict=True)
     return Idle(list(shares), list(requests), latencies)
@@ -64,10 +65,11 @@ def _window(running: Running, seconds: float) -> tuple[float, float]:
     return used / passed, requests * 60 / passed
 
 
-def _latency(supply: Supply, chance: random.Random) -> float:
-    time.sleep(chance.uniform(0, _PAUSE_SECONDS))
+def _latency(running: Running, supply: Supply, pause: float) -> float:
+    time.sleep(pause)
     began = time.monotonic()
     supply.send(1)
     while supply.deleted() < supply.sent:
+        running.expect_life()
         time.sleep(_LATENCY_LOOK_SECONDS)
     return time.monotonic() - began

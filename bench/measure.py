@@ -132,11 +132,12 @@ class Running:
             answered = time.monotonic()
             if found >= deleted:
                 return Look(answered - self.began, found, self.cpu)
-            self._expect_life()
+            self.expect_life()
             supply.top_up()
             time.sleep(max(LOOK_SECONDS, _REST * (answered - asked)))
 
-    def _expect_life(self) -> None:
+    def expect_life(self) -> None:
+        """Raise `RuntimeError` or `TimeoutError` if a run can come to no end."""
         if any(process.poll() is not None for process in self._processes):
             raise RuntimeError(f"a process ended: {self.said()}")
         if time.monotonic() - self.began > GIVE_UP_SECONDS:
@@ -154,10 +155,20 @@ class Running:
                 times, memory = one.cpu_times(), one.memory_info().rss / _MIB
                 seen = self.seen.setdefault(one.pid, Seen())
                 seen.cpu = max(seen.cpu, times.user + times.system)
-                if one.pid in self.parents or not _is_copy(one):
+                if not self._is_copy(one):
                     seen.peak = max(seen.peak, memory)
                     total += memory
         return total
+
+    def _is_copy(self, one: psutil.Process) -> bool:
+        """Tell whether a process has a worker's memory, between fork and exec.
+
+        What a fork server forks stays as it is.
+        """
+        parent = one.parent()
+        if parent is None or parent.pid not in self.parents:
+            return False
+        return bool(one.cmdline() == parent.cmdline())
 
     def _tree(self) -> list[psutil.Process]:
         found: list[psutil.Process] = []
@@ -168,12 +179,6 @@ class Running:
             except psutil.NoSuchProcess:
                 continue
         return found
-
-
-def _is_copy(process: psutil.Process) -> bool:
-    """Tell whether a process has its parent's memory, between fork and exec."""
-    parent = process.parent()
-    return parent is not None and process.cmdline() == parent.cmdline()
 
 
 def free_port() -> int:

@@ -148,10 +148,9 @@ def _p99(samples: Sequence[float]) -> float:
 
 def depth_rows(load: Load, sizes: Sizes) -> list[Row]:
     """Measure what a deep queue costs."""
-    found = {
-        deep: depth.at_depth(load, deep, taken, sizes.pairs)
-        for deep, taken in sizes.depths
-    }
+    rounds = depth.at_depths(load, sizes.depths, sizes.pairs)
+    depths = [deep for deep, _ in sizes.depths]
+    found = dict(zip(depths, zip(*rounds, strict=True), strict=True))
     least, *others = found
     asked = [pair.ours.requests for deep in others[:1] for pair in found[deep]]
     rows = [Row("SQS requests a message, deep queue", asked, 0.25, False)]

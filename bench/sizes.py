@@ -36,9 +36,9 @@ class Sizes:
     plain: int = 240
     messages: int = 20_000
     celery: int = 5_000
-    formats: int = 900
+    formats: int = 1_800
     plain_formats: int = 100
-    windows: int = 3
+    windows: int = 5
     window_seconds: float = 60.0
     singles: int = 100
     depths: tuple[tuple[int, int], ...] = (
@@ -46,7 +46,7 @@ class Sizes:
         (10_000, 3_000),
         (100_000, 400),
     )
-    pairs: int = 3
+    pairs: int = 5
     soak: int = 50_000
 
 

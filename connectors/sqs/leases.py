@@ -59,8 +59,7 @@ class Leases:
         Parameters
         ----------
         beyond
-            Permits that are to be left, as far as there are so many at all. Who
-            leaves some to others takes `most` or none.
+            Permits that are to be left; who leaves some to others takes `most` or none.
 
         Returns
         -------
@@ -68,9 +67,8 @@ class Leases:
             The permits taken, 0 when none is free.
         """
         most = min(most, self.permits)
-        wanted = min(most + beyond, self.permits)
         with self._changed:
-            if self._wait_for(wanted, patience) or not beyond:
+            if self._wait_for(most + beyond, patience) or not beyond:
                 taken = min(most, self._free)
             else:
                 taken = 0

@@ -61,10 +61,10 @@ class Delivery:
 class Poller:
     """Receives from one queue with as many threads as its depth asks for.
 
-    One thread long-polls; the others join while receives come back full, and each of
-    them only where there is room for one more than those before it: where the answers
-    take long, that is, and not where the flow is slower than one thread. Permits are
-    taken before each receive, so nothing is received that cannot be held.
+    One thread long-polls; in an outage it alone tries again. The others join while
+    receives come back full, and each of them only where there is room for one more than
+    those before it: where answers take long, not where the flow is slower than that.
+    Permits are taken before each receive, so nothing is received that cannot be held.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ class Poller:
     Attributes
     ----------
     turned_at
-        When the first thread last finished a receive, well or badly, or saw that it
-        has to wait; ``time.monotonic`` seconds.
+        When a thread last finished a receive, or the first saw that it has to wait;
+        ``time.monotonic`` seconds.
     quiet_since
         Since when the queue has given nothing, None while it gives.
     """
@@ -156,7 +156,7 @@ class Poller:
 
     def _poll(self, before: int) -> None:
         permits = self._leases.take_permits(
-            self._most, PATIENCE_SECONDS, beyond=before * self._most
+            self._most, PATIENCE_SECONDS, beyond=self._beyond(before)
         )
         if not permits:
             if not before:
@@ -171,9 +171,22 @@ class Poller:
             self._note(began, full=used == permits, empty=not used)
             self._take(messages)
         except Unavailable as error:
-            self._back_off(error)
+            self._deep.clear()
+            if before:
+                log.debug("sqs_receive_failed", error=str(error))
+            else:
+                self._back_off(error)
         finally:
             self._leases.give_permits(permits - used)
+
+    def _beyond(self, before: int) -> int:
+        """Return how many permits a thread leaves to those before it.
+
+        One that hangs in a receive must not hold up the others: no more than there
+        are when all before it are receiving.
+        """
+        left = self._leases.permits - (before + 1) * self._most
+        return max(0, min(before * self._most, left))
 
     def _receive(self, most: int, *, wait: int) -> list[MessageTypeDef]:
         self._stats.add("requests.receive")
@@ -190,7 +203,8 @@ class Poller:
         self._stats.add("received", len(messages))
         self._stats.add("redelivered", again)
         self._stats.add("copies", len(messages) - len(new))
-        self._deliver(new)
+        if new:
+            self._deliver(new)
 
     def _note(self, began: float, *, full: bool, empty: bool) -> None:
         self.turned_at = time.monotonic()

@@ -85,6 +85,22 @@ def test_a_child_that_was_just_forked_does_not_count_its_parents_memory(
         assert running.peak(parent=False) == 0
 
 
+def test_what_a_fork_server_forks_counts(tmp_path: Path) -> None:
+    """A child is as large as it makes itself after it was forked."""
+    code = "import os, time\nlarge = b'' if os.fork() else b'x' * (64 << 20)\n"
+    server = f"{code}time.sleep(60)"
+    worker = (
+        f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {server!r}])"
+    )
+    command = [sys.executable, "-c", worker]
+    with Running(command, [dict(os.environ)], tmp_path / "log") as running:
+        while len(running.seen) < 3:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert running.memory > 64
+        assert running.peak(parent=False) > 64
+
+
 def _supply(sent: list[str], left: list[int], depth: int, count: int) -> Supply:
     return Supply(
         "q",

@@ -13,6 +13,7 @@ import pytest
 from connectors.sqs.leases import Leases
 from connectors.sqs.poller import Delivery, Poller
 from connectors.sqs.stats import Stats
+from tests.system.pipeline import eventually
 
 FULL = 10
 #: Answers, more than are asked for.
@@ -23,11 +24,17 @@ class DeepQueue:
     """A queue without end, whose answers come when they are let through.
 
     A fake, since no server answers a receive just when a test wants it to.
+
+    Attributes
+    ----------
+    hanging
+        The name of a thread that gets no answer.
     """
 
     def __init__(self) -> None:
         self.waiting = self.most = self._number = 0
         self.answers = threading.Semaphore(0)
+        self.hanging: str | None = None
         self._lock = threading.Lock()
 
     def receive_message(self, **asked: Any) -> dict[str, Any]:
@@ -35,6 +42,8 @@ class DeepQueue:
         with self._lock:
             self.waiting += 1
             self.most = max(self.most, self.waiting)
+        while self.hanging == threading.current_thread().name:
+            time.sleep(0.01)
         self.answers.acquire()
         with self._lock:
             self.waiting -= 1
@@ -66,6 +75,7 @@ def receiving(
         yield
     finally:
         stopping.set()
+        queue.hanging = None
         queue.answers.release(_ENOUGH)
 
 
@@ -80,9 +90,7 @@ def settled(look: Callable[[], int], seconds: float = 1.0) -> int:
 
 
 @pytest.mark.parametrize(("permits", "threads"), [(128, 4), (20, 1)])
-def test_threads_join_where_there_is_room_for_more_than_those_before_them(
-    permits: int, threads: int
-) -> None:
+def test_threads_join_where_there_is_room_for_them(permits: int, threads: int) -> None:
     queue = DeepQueue()
     queue.answers.release()  # ten are held, and the queue is known to be deep
     leases = Leases(permits=permits, visibility_timeout=60)
@@ -105,3 +113,20 @@ def test_one_thread_receives_what_a_slow_flow_frees_ten_by_ten() -> None:
             while len(taken) < begin + 50:
                 time.sleep(0.001)
         assert queue.most == 1
+
+
+@pytest.mark.parametrize("permits", [20, 28, 128])
+def test_a_receive_that_hangs_holds_up_no_other(permits: int) -> None:
+    queue = DeepQueue()
+    queue.answers.release(_ENOUGH)
+    leases = Leases(permits=permits, visibility_timeout=60)
+    got: list[str] = []
+
+    def deliver(deliveries: Sequence[Delivery]) -> None:
+        queue.hanging = "sqs-poll-0"
+        got.extend(one.message_id for one in deliveries)
+        for one in deliveries:
+            leases.end(one.message_id, one.message_id)
+
+    with receiving(queue, leases, deliver):
+        eventually(lambda: len(got) > 20 * FULL)
