@@ -9,6 +9,8 @@ Expected
 
 from __future__ import annotations
 
+from typing import Any
+
 from model.errors import Expected
 from model.redaction import redact
 
@@ -26,6 +28,10 @@ class Unavailable(Expected):
         reason = redact(" ".join(str(cause).split()))
         super().__init__(f"{system} is unavailable: {reason}"[:400])
         self.system = system
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A child's error comes as it is, not made anew of its text.
+        return _again, (type(self), self.args, vars(self))
 
 
 class TooSlow(Unavailable):
@@ -48,3 +54,11 @@ class Misconfigured(Expected):
 
 class QueueGone(Expected):
     """The queue does not exist: nothing that this process does can succeed."""
+
+
+def _again(
+    kind: type[Unavailable], args: tuple[Any, ...], state: dict[str, Any]
+) -> Unavailable:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error

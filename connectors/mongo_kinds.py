@@ -5,11 +5,12 @@ Nothing here makes a call: `connectors.mongo_pages` does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bson.datetime_ms import DatetimeMS
+from bson.decimal128 import Decimal128
 
 #: What it is where it is neither a date nor a list, nor lies in one. Each is a query of
 #: its own, which an index serves: none serves one for all of them.
@@ -23,8 +24,9 @@ _CONDITIONS: tuple[dict[str, Any], ...] = (
     *({"$type": kind} for kind in ("dbPointer", "minKey", "maxKey")),
 )
 #: Types of ``_id`` in the order of BSON, in which a comparison stays within a type.
+#: Those behind the last are not looked for: each would cost every page another query.
 _KEY_TYPES: tuple[tuple[Any, str], ...] = (
-    ((int, float), "number"),
+    ((int, float, Decimal128), "number"),
     (str, "string"),
     (dict, "object"),
     (bytes, "binData"),
@@ -32,6 +34,8 @@ _KEY_TYPES: tuple[tuple[Any, str], ...] = (
 )
 #: Kinds besides lists, which are named by their place.
 DATED, EARLY, OTHER = " dated", " early", " other"
+#: A kind, and the query that finds it.
+_Kind = tuple[str, dict[str, Any]]
 
 
 class Kinds:
@@ -52,12 +56,25 @@ class Kinds:
         places = [".".join(names[: end + 1]) for end in range(len(names))]
         #: Keeps lists out of a query for dates: one could not be paged past.
         self.no_list = {f"{place}.0": {"$exists": False} for place in places}
-        #: Kind and query, all that are read apart from the dates.
-        self.undated: tuple[tuple[str, dict[str, Any]], ...] = (
+        self._others: tuple[_Kind, ...] = tuple(
+            (OTHER, {path: condition}) for condition in _CONDITIONS
+        )
+        self._at_first: tuple[_Kind, ...] = (
             (EARLY, {path: {"$lt": datetime.min}}),
             *((place, {place: {"$type": "array"}}) for place in places),
-            *((OTHER, {path: condition}) for condition in _CONDITIONS),
         )
+
+    def undated(self, *, whole: bool) -> Sequence[_Kind]:
+        """Return kind and query of all that are read apart from the dates.
+
+        Parameters
+        ----------
+        whole
+            Whether from the beginning: what is before year 1 is before any time that
+            a run goes on from, and no index finds a list: MongoDB would read all
+            documents of the date to look for one.
+        """
+        return (*self._at_first, *self._others) if whole else self._others
 
     def of(self, document: Mapping[str, Any]) -> str:
         """Return a document's kind.
@@ -79,6 +96,8 @@ class Kinds:
 
 def later(last: object) -> list[dict[str, Any]]:
     """Return the conditions, one of which each later ``_id`` meets."""
+    if isinstance(last, bool):  # a number to Python, and behind an ObjectId to Mongo
+        return [{"_id": {"$gt": last}}]
     place = next(i for i, (kind, _) in enumerate(_KEY_TYPES) if isinstance(last, kind))
     further = [{"_id": {"$type": name}} for _, name in _KEY_TYPES[place + 1 :]]
     return [{"_id": {"$gt": last}}, *further]

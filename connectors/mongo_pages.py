@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 
 from connectors.mongo import Document, translated
 from connectors.mongo_fields import DOCUMENT_FIELDS, FieldNames, at_path
-from connectors.mongo_kinds import DATED, EARLY, Kinds, later
+from connectors.mongo_kinds import DATED, Kinds, later
 from connectors.pages import Found, Page, Selection, Span, moment
 from model.records import MONGO_RECORD_TYPES
 
@@ -109,7 +109,8 @@ class DocumentPages:
         self, selection: Selection, span: Span, after: Any | None, limit: int
     ) -> Page:
         number, last = after or (0, None)
-        kind, condition = self._kinds.undated[number]
+        kinds = self._kinds.undated(whole=span.start is None)
+        kind, condition = kinds[number]
         query = self._of(selection) | condition
         if last is not None:
             query["$or"] = later(last)
@@ -118,11 +119,9 @@ class DocumentPages:
         following: Any = None
         if len(documents) == limit:
             following = (number, documents[-1]["_id"])
-        elif number + 1 < len(self._kinds.undated):
+        elif number + 1 < len(kinds):
             following = (number + 1, None)
-        # What is before year 1 is before any time that a run goes on from.
-        wanted = kind != EARLY or span.start is None
-        own = [x for x in documents if wanted and self._kinds.of(x) == kind]
+        own = [one for one in documents if self._kinds.of(one) == kind]
         return Page(self._found(own, selection, span), len(documents), following)
 
     def _of(self, selection: Selection) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -65,7 +65,7 @@ class _Lines:
     def msg(self, line: str) -> None:
         """Write a line."""
         if (held := getattr(self._held, "lines", None)) is None:
-            sys.stderr.write(f"{line}\n")
+            _write(f"{line}\n")
         else:
             held.append(line)
 
@@ -79,7 +79,13 @@ class _Lines:
         """Write the lines that this thread has kept."""
         lines, self._held.lines = self._held.lines, None
         if lines:
-            sys.stderr.write("".join(f"{line}\n" for line in lines))
+            _write("".join(f"{line}\n" for line in lines))
+
+
+def _write(lines: str) -> None:
+    # Whoever read them is gone: nobody is left to tell, and the work goes on.
+    with suppress(OSError):
+        sys.stderr.write(lines)
 
 
 _LINES = _Lines()

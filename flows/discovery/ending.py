@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from types import FrameType
 from typing import Generic, NoReturn, TypeVar
 
@@ -100,8 +101,8 @@ class Ending:
         if self.signal is not None:
             os._exit(128 + number)
         self.signal = number
-        log.info("discovery_stopping", signal=signal.Signals(number).name)
         self.stop.set()
+        log.info("discovery_stopping", signal=signal.Signals(number).name)
 
 
 class Window:
@@ -172,8 +173,9 @@ class Concurrent(Generic[X, Y]):
 
 def leave(code: int) -> NoReturn:
     """End the process here: a request that still hangs is not waited for."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it is gone
+            stream.flush()
     os._exit(code)
 
 

@@ -48,12 +48,18 @@ class Lease:
 
     That of a process on this machine that has died is free at once; one from
     elsewhere when it has expired.
+
+    Attributes
+    ----------
+    lost
+        Whether another run has taken it over.
     """
 
     def __init__(self, states: States, key: str, ending: Ending) -> None:
         self._states, self._key, self._ending = states, key, ending
         self._run = uuid4().hex[:12]
         self._released = threading.Event()
+        self.lost = False
 
     def take(self, *, force: bool) -> None:
         """Take the lease and keep it; by `force`, when its holder has noticed.
@@ -117,6 +123,7 @@ class Lease:
                 log.warning("lease_not_extended", error=str(error))
                 continue
             if not ours and not self._released.is_set():
+                self.lost = True
                 self._ending.fail(LeaseLost("another run took this one's lease over"))
                 return
 

@@ -63,7 +63,10 @@ class Scan:
 
     def read_again_from(self) -> datetime | None:
         """Return the lowest time from which a later run may read, None for all."""
-        places = [part.prefix.at or part.span.start for part in self.parts]
+        # One without an order is read from its start again, however far it was.
+        places = [
+            (part.ordered and part.prefix.at) or part.span.start for part in self.parts
+        ]
         times = [time for time in (self.watermark(), *places) if time is not None]
         return min(times) if len(times) > len(places) else None
 

@@ -63,6 +63,12 @@ class Order:
         """Whether the run goes by the watermark and may move it."""
         return self.mode != "one_time"
 
+    def moves(self, reached: datetime | None) -> bool:
+        """Tell whether the run may move a watermark that has come so far."""
+        if self.dry_run or not self.keeps_state:
+            return False
+        return self.since is None or (reached is not None and self.since <= reached)
+
     def selections(self) -> list[Selection]:
         """Return what each scan of the run selects."""
         asked = tuple(dict.fromkeys(self.subject_names))
@@ -128,9 +134,7 @@ def plan_scan(
         described(source, pages.name, selection),
         order.lasting(),
         reached,
-        moves=order.keeps_state
-        and not order.dry_run
-        and (order.since is None or (reached is not None and order.since <= reached)),
+        moves=order.moves(reached),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
@@ -11,14 +11,14 @@ from typing import Any
 import structlog
 from bytewax.dataflow import Dataflow
 
-from connectors.errors import Unavailable
+from connectors.errors import TooSlow, Unavailable
 from connectors.pages import Pages, Selection
 from flows.dependencies import reach
 from flows.discovery.ending import Concurrent, Ending, Window
 from flows.discovery.enqueue import Check, Send, pass_by
 from flows.discovery.graph import Steps, build_flow
 from flows.discovery.items import Checked, Ended, Fate, New
-from flows.discovery.lease import Lease, LeaseLost
+from flows.discovery.lease import Lease
 from flows.discovery.ledger import Ledger, Scan
 from flows.discovery.plan import Order, plan_scan, state_key
 from flows.discovery.scan import Budget, PageReader, PageSource
@@ -113,11 +113,13 @@ class Discovery:
 
     @cached_property
     def estimate(self) -> int:
-        """About how many rows or documents there are to read."""
-        return sum(
-            reach(partial(self.pages.estimate, selection))
-            for selection in self.order.selections()
+        """About how many rows or documents there are to read, 0 if that takes long."""
+        estimates = (
+            partial(self.pages.estimate, one) for one in self.order.selections()
         )
+        with suppress(TooSlow):
+            return sum(reach(estimate) for estimate in estimates)
+        return 0
 
     def described(self) -> dict[str, Any]:
         """Return what the run is, for its first line."""
@@ -180,8 +182,7 @@ class Discovery:
 
     def _save(self) -> None:
         self.ledger.close()
-        if not isinstance(self.ending.error, LeaseLost):
-            # Else what is written down is another run's.
+        if not self._lease.lost:  # else what is written down is another run's
             reach(self.ledger.save, self.ending.stop)
 
     def _open(self) -> None:
@@ -200,13 +201,12 @@ class Discovery:
         self.ledger = self._open_ledger()
 
     def _take_lease(self) -> None:
-        if self.order.dry_run:
-            return
         source = self.settings.discovery_source_type
         whole = state_key(source, self.pages.name, Selection(self.order.test_date))
-        lease = Lease(self._systems.states, f"lease {whole}", self.ending)
-        reach(lambda: lease.take(force=self.order.force))
-        self._stack.callback(lease.release)
+        self._lease = Lease(self._systems.states, f"lease {whole}", self.ending)
+        if not self.order.dry_run:
+            reach(lambda: self._lease.take(force=self.order.force))
+            self._stack.callback(self._lease.release)
 
     def _plan(self, selection: Selection) -> Scan:
         plan = partial(plan_scan, self.order, self.settings, self.pages)

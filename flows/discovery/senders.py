@@ -30,6 +30,8 @@ SEND_THREADS, SEND_BATCHES = 8, 4
 #: Processes that send a large date's records, and from how many records on it is large:
 #: they take about as long to begin as one process takes to send so many.
 SEND_PROCESSES, LARGE = 2, 10_000
+#: Records sent together at most: at a second a request they are sent in time.
+MAX_BATCH = 400
 #: Seconds after which a batch's process is taken to hang, and replaced: more than its
 #: tries take while SQS is away. A pool that a dying process has locked stands still so
 #: long.
@@ -45,7 +47,7 @@ def batch_size(page: int) -> int:
     their way while three wait to be.
     """
     part = page // 6 // MAX_ENTRIES * MAX_ENTRIES
-    return min(page, max(part, MAX_ENTRIES))
+    return min(page, max(part, MAX_ENTRIES), MAX_BATCH)
 
 
 def save_after(page: int) -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, get_args
 
 import orjson
@@ -70,8 +71,9 @@ class Process:
         code = discovery.exit_code()
         log.info("discovery_finished", seconds=seconds, **summary, **discovery.dry())
         self._report(summary, seconds, succeeded=code == 0)
-        self._say_error(discovery.ending.error)
-        print(orjson.dumps(summary).decode(), flush=True)
+        with suppress(BrokenPipeError):  # who read it can have died of the same Ctrl-C
+            self._say_error(discovery.ending.error)
+            print(orjson.dumps(summary).decode(), flush=True)
         discovery.finish()
         discovery.close()
         if discovery.ending.stopped:

@@ -188,14 +188,43 @@ def test_times_out_of_range_do_not_count_for_where_readers_part(
 def test_documents_of_one_time_with_ids_of_many_types_are_read_once(
     source: Database,
 ) -> None:
-    ids = [1, 2.5, Int64(3), "a", "b", {"a": 1}, b"a", Binary(bytes(16), 4)]
+    ids = [
+        1,
+        2.5,
+        Int64(3),
+        Decimal128("4"),
+        "a",
+        "b",
+        {"a": 1},
+        b"a",
+        Binary(bytes(16), 4),
+    ]
     for key in [*ids, ObjectId(), ObjectId()]:
         put(source, key, updated_at=NINE)
         put(source, key, updated_at="text")
     pages = pages_of(source)
     for dated in (True, False):
         assert set(keys(read(pages, Span(dated), 1)).values()) == {1}
-        assert len(keys(read(pages, Span(dated), 1))) == 10
+        assert len(keys(read(pages, Span(dated), 1))) == 11
+
+
+def test_a_document_with_a_boolean_for_an_id_ends_the_reading_and_not_begins_it_anew(
+    source: Database,
+) -> None:
+    for key in ["a", ObjectId(), True]:
+        put(source, key, updated_at=NINE)
+    assert set(keys(read(pages_of(source), Span(), 3)).values()) == {1}
+
+
+def test_a_list_is_looked_for_by_runs_from_the_beginning_alone(
+    mongo: StrictMongo, source: Database
+) -> None:
+    put(source, "a", updated_at=[NINE])
+    pages = pages_of(source)
+    assert keys(read(pages, Span(False), 10)) == Counter(["a"])
+    mongo.filters.clear()
+    assert not read(pages, Span(False, NINE - timedelta(days=1)), 10)
+    assert not any("array" in str(query) for query in mongo.filters)
 
 
 def test_the_worker_reads_a_document_with_a_time_out_of_range(source: Database) -> None:

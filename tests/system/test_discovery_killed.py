@@ -91,7 +91,7 @@ def add_documents(
             "subject_id": 7,
             "subject_name": "Hindi",
             "audio_s3_url": f"s3://recordings/{key}.wav",
-            "created_at": after_nine(43_200 if number == dated else number),
+            "created_at": after_nine(43_200 if number == dated else number * 60),
         }
         documents.append(
             {

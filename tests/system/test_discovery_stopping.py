@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import psutil
@@ -13,7 +15,7 @@ import pytest
 from connectors.local import LocalServices
 from tests.chaos.proxy import Fault
 from tests.system.discoveries import TEST_DATE, Discoveries, Running, behind
-from tests.system.pipeline import Pipeline
+from tests.system.pipeline import ROOT, Pipeline
 
 ROWS, PAGE = 3000, 30
 RUN = ("--mode", "backfill", "--batch-size", str(PAGE))
@@ -112,3 +114,33 @@ def test_what_hangs_holds_no_end_under_bytewax(
     summary = json.loads(running.stdout)
     assert 0 < summary["sent"] <= discoveries.pipeline.left()
     assert summary["failed"] == 0
+
+
+@pytest.mark.parametrize("gone", ["stderr", "both"])
+def test_a_run_whose_reader_died_of_the_same_signal_ends_with_it(
+    discoveries: Discoveries, gone: str
+) -> None:
+    """As ``discover 2>&1 | tee log`` does at a Ctrl-C."""
+    with subprocess.Popen(
+        [sys.executable, "run_flow.py", "discover", *RUN],
+        cwd=ROOT,
+        env=discoveries.pipeline.settings(TEST_DATE=TEST_DATE, LOG_FORMAT="json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout and process.stderr
+        try:
+            discoveries.wait_for_sent(200)
+            process.stderr.close()
+            if gone == "both":
+                process.stdout.close()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(SOON_SECONDS) == 128 + signal.SIGINT
+            assert gone == "both" or b'"sent":' in process.stdout.read()
+        finally:
+            process.kill()
+    sent = discoveries.take_ids()
+    assert discoveries.run(*RUN).events("discovery_resumed")
+    sent += discoveries.take_ids()
+    assert len(set(sent)) == ROWS
+    assert len(sent) - ROWS <= PAGE

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
-from flows.discovery.lease import LeaseLost
+from connectors.errors import Unavailable
 from flows.discovery.plan import Order
 from flows.discovery.run import Discovery
 from flows.settings import Settings
 from tests.system.discoveries import TEST_DATE, Discoveries
-from tests.system.pipeline import Pipeline
+from tests.system.pipeline import Pipeline, eventually
 
 ROWS, PAGE = 10_000, 10
 LOST = "earshot: another run took this one's lease over"
@@ -48,16 +51,40 @@ def test_force_ends_the_first_run_and_goes_on_where_it_was(
     assert state["scan_backfill"] is None
 
 
-@pytest.mark.parametrize("error", [LeaseLost("taken over"), ValueError("a defect")])
-def test_what_another_run_has_taken_over_is_not_written_to(
-    discoveries: Discoveries, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+@pytest.fixture
+def discovery(
+    discoveries: Discoveries, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Discovery]:
     for name, value in discoveries.pipeline.settings(TEST_DATE=TEST_DATE).items():
         monkeypatch.setenv(name, value)
     order = Order(date.fromisoformat(TEST_DATE), "backfill")
-    discovery = Discovery(Settings.load(), order)
-    discovery.ending.fail(error)
+    opened = Discovery(Settings.load(), order)
+    yield opened
+    opened.close()
+
+
+def places(discoveries: Discoveries) -> list[Any]:
+    """Return how far runs came; a lease is no place."""
+    return [state for state in discoveries.state() if "run" not in state]
+
+
+def test_a_run_that_ends_badly_writes_down_how_far_it_came(
+    discoveries: Discoveries, discovery: Discovery
+) -> None:
+    discovery.ending.fail(Unavailable("sqs", "the queue took no message"))
     discovery.save()
-    discovery.close()
-    written = 0 if isinstance(error, LeaseLost) else 1
-    assert len(discoveries.state()) == written
+    assert len(places(discoveries)) == 1
+
+
+@pytest.mark.parametrize("earlier", [None, Unavailable("sqs", "it took no message")])
+def test_what_another_run_has_taken_over_is_not_written_to(
+    discoveries: Discoveries, discovery: Discovery, earlier: Exception | None
+) -> None:
+    if earlier is not None:
+        discovery.ending.fail(earlier)
+    with MongoClient[Any](discoveries.pipeline.mongo_uri) as client:
+        states = client[discoveries.pipeline.database]["anomaly_pipeline_state"]
+        states.update_one({"run": {"$exists": True}}, {"$set": {"run": "another"}})
+    eventually(lambda: discovery.ending.stopped and discovery._lease.lost)
+    discovery.save()
+    assert places(discoveries) == []

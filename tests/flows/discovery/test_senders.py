@@ -30,7 +30,7 @@ def test_what_waits_to_be_written_down_leaves_room_for_another_batch(page: int) 
 
 def test_a_batch_is_whole_requests() -> None:
     sizes = {page: batch_size(page) for page in (7, 10, 59, 500, 10_000)}
-    assert sizes == {7: 7, 10: 10, 59: 10, 500: 80, 10_000: 1660}
+    assert sizes == {7: 7, 10: 10, 59: 10, 500: 80, 10_000: 400}
 
 
 def test_processes_are_for_what_is_large_and_for_machines_that_have_room(

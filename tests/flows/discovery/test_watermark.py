@@ -132,6 +132,18 @@ def test_a_scan_may_be_read_again_from_its_lowest_place() -> None:
     assert scan.read_again_from() is None
 
 
+def test_what_has_no_order_is_read_again_from_its_start_however_far_it_was() -> None:
+    unordered, dated = Part(Span(False), ordered=False), part(0)
+    for one in (unordered, dated):
+        one.prefix.at = NINE + timedelta(hours=1)
+    scan = Scan(
+        "key", Selection(NINE.date()), [unordered, dated], reached=dated.prefix.at
+    )
+    assert scan.read_again_from() is None
+    unordered.span = Span(False, NINE)
+    assert scan.read_again_from() == NINE
+
+
 def test_a_time_that_does_not_count_is_passed_and_moves_nothing() -> None:
     prefix = Prefix(latest=NINE)
     ahead = NINE + timedelta(microseconds=1)
