@@ -141,9 +141,8 @@ def _apply(document: Document, update: Document) -> None:
     for name, value in update.get("$max", {}).items():
         if name not in document or order_key(document[name]) < order_key(value):
             document[name] = value
-    for name, each in update.get("$addToSet", {}).items():
-        there = document.setdefault(name, [])
-        there += [value for value in each["$each"] if value not in there]
+    for name, each in update.get("$push", {}).items():
+        document.setdefault(name, []).extend(each["$each"])
 
 
 def _cursor(documents: list[Document]) -> Document:
