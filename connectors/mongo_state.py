@@ -39,13 +39,13 @@ class States:
         Parameters
         ----------
         more
-            What its lists are to hold too, by their names: twice where a write is
-            tried again whose answer was lost.
+            What its lists are to hold too, by their names: once, however often a
+            write is tried whose answer was lost.
         """
         update: dict[str, Any] = {"$set": dict(fields)}
         if more:
             each = {name: {"$each": list(items)} for name, items in more.items()}
-            update["$push"] = each
+            update["$addToSet"] = each
         if watermark is not None:
             update["$max"] = {"watermark": watermark}
         with translated():

@@ -141,8 +141,9 @@ def _apply(document: Document, update: Document) -> None:
     for name, value in update.get("$max", {}).items():
         if name not in document or order_key(document[name]) < order_key(value):
             document[name] = value
-    for name, each in update.get("$push", {}).items():
-        document.setdefault(name, []).extend(each["$each"])
+    for name, each in update.get("$addToSet", {}).items():
+        there = document.setdefault(name, [])
+        there += [value for value in each["$each"] if value not in there]
 
 
 def _cursor(documents: list[Document]) -> Document:
