@@ -16,8 +16,8 @@ from typing import BinaryIO
 from connectors import disk
 from connectors.errors import Misconfigured, Unavailable
 
-#: A cell that begins with one of these is run as a formula by spreadsheets; the last
-#: is the mark itself, so that a reader can undo it: drop one leading apostrophe.
+#: A cell that begins with one of these is run as a formula by spreadsheets, or with the
+#: mark itself: so a reader can undo it and drop one leading apostrophe.
 FORMULA_STARTS = frozenset("=+-@\t\r'")
 FORMULA_MARK = "'"
 

@@ -24,7 +24,7 @@ def redact(text: str) -> str:
     that sign a URL, also where a URL is itself a parameter of another; the rest of
     the query stays, so that a recording can still be told from another.
     """
-    # Most of what is logged holds neither; to look for that costs a fiftieth.
+    # Most of what is logged holds neither, and to look for a character costs little.
     if "@" in text and "://" in text:
         text = _USER_INFO.sub(rf"\1{_MASK}@", text)
     return _PARAMETER.sub(_masked, text) if "=" in text else text

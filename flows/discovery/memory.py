@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any
 
 import structlog
@@ -67,7 +68,8 @@ class Memory:
             if (until := time_of(leaf["until"])) is not None
         ]
         self._unsaved: list[_Leaf] = []
-        self._in_document: int | None = None
+        # Not known before the first save, which writes all of it.
+        self._in_document: float = inf
         self._size = sum(leaf.size for leaf in self._leaves)
         self._warned = False
         self._earlier = frozenset(
@@ -107,19 +109,19 @@ class Memory:
         To write all of it each time would cost more the more is remembered. So what
         is forgotten stays in the document until it is half of it.
         """
-        if self._in_document is None or self._in_document > 2 * self._size:
-            return None
-        return _plain(self._unsaved)
+        return None if self._is_to_be_written_anew else _plain(self._unsaved)
 
     def saved(self) -> None:
         """Note that the state document has what `added` said, or `kept`."""
-        if self.added() is None:
+        if self._is_to_be_written_anew:
             self._in_document = self._size
         else:
-            self._in_document = (self._in_document or 0) + sum(
-                leaf.size for leaf in self._unsaved
-            )
+            self._in_document += sum(leaf.size for leaf in self._unsaved)
         self._unsaved = []
+
+    @property
+    def _is_to_be_written_anew(self) -> bool:
+        return self._in_document > 2 * self._size
 
     def _forget_oldest(self) -> None:
         """Forget what there is no room for, and say so once."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from connectors.mongo import Document
 from connectors.mongo_state import States
 from connectors.pages import Selection, Span
 from flows.discovery.ending import Ending, Window
@@ -28,17 +27,10 @@ class Counted(States):
         super().__init__(states._collection)
         self.written: list[str] = []
 
-    def save(
-        self,
-        key: str,
-        fields: Mapping[str, Any],
-        *,
-        watermark: str | None,
-        more: Mapping[str, Sequence[Document]],
-    ) -> None:
+    def save(self, key: str, *fields: Any, **more: Any) -> None:
         """Write a document; see `States.save`."""
         self.written.append(key)
-        super().save(key, fields, watermark=watermark, more=more)
+        super().save(key, *fields, **more)
 
     def take(self) -> list[str]:
         """Return which were written since this was asked."""
