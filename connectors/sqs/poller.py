@@ -165,6 +165,10 @@ class Poller:
         began = time.monotonic()
         used = 0
         try:
+            if self._stopping.is_set():
+                # These permits may be those of what the stop has returned. Received
+                # again, it would be one receive nearer to the dead-letter queue.
+                return
             messages = self._receive(permits, wait=0 if before else self.long_poll)
             used = len(messages)
             self._stats.on_received(ages_of(messages, time.time()))

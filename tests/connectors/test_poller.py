@@ -55,7 +55,8 @@ class DeepQueue:
 @contextmanager
 def receiving(
     queue: DeepQueue, leases: Leases, deliver: Callable[[Sequence[Delivery]], None]
-) -> Iterator[None]:
+) -> Iterator[threading.Event]:
+    """Receive; what comes of it is the event that stops it."""
     stopping = threading.Event()
     client: Any = queue
     poller = Poller(
@@ -72,7 +73,7 @@ def receiving(
     )
     poller.start()
     try:
-        yield
+        yield stopping
     finally:
         stopping.set()
         queue.hanging = None
@@ -130,3 +131,16 @@ def test_a_receive_that_hangs_holds_up_no_other(permits: int) -> None:
 
     with receiving(queue, leases, deliver):
         eventually(lambda: len(got) > 20 * FULL)
+
+
+def test_what_a_stop_returns_is_not_received_again() -> None:
+    queue = DeepQueue()
+    queue.answers.release(_ENOUGH)
+    leases = Leases(permits=20, visibility_timeout=60)
+    got: list[Delivery] = []
+    with receiving(queue, leases, got.extend) as stopping:
+        assert settled(lambda: len(got), 0.2) == 20
+        stopping.set()
+        for one in list(got):
+            leases.end(one.message_id, one.message_id)
+        assert settled(lambda: len(got), 0.2) == 20
