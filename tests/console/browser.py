@@ -7,12 +7,12 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 from tests.system.pipeline import (
     PATIENCE_SECONDS,
@@ -33,7 +33,7 @@ _ARGUMENTS = [
 ]
 
 
-#: Seconds after which a key that has done nothing is taken to be lost.
+#: Seconds after which a key or a click that has done nothing is taken to be lost.
 _LOST_SECONDS = 5.0
 
 
@@ -94,6 +94,11 @@ def playing(page: Page) -> tuple[float, float]:
     return float(seconds), float(at)
 
 
+def width_of(image: Locator) -> int:
+    """Return an image's own width in pixels, 0 until it has come."""
+    return int(image.evaluate("image => image.complete ? image.naturalWidth : 0"))
+
+
 def listen(page: Page, seconds: float = 0.0) -> None:
     """Wait until a page is whole and its recording has played for so long."""
     page.locator("[data-test-script-state=notRunning]").wait_for()
@@ -101,15 +106,24 @@ def listen(page: Page, seconds: float = 0.0) -> None:
 
 
 def press(page: Page, key: str, done: Callable[[], object]) -> None:
-    """Press a key until it is done: one pressed while a page is drawn can be lost."""
+    """Press a key until it is done."""
+    insist(page, lambda: page.keyboard.press(key), done)
+
+
+def insist(page: Page, act: Callable[[], object], done: Callable[[], object]) -> None:
+    """Do something until it has an effect: done while a page is drawn, it can be lost.
+
+    What has gone, such as a button of the page before, has had its effect.
+    """
     for _ in range(int(PATIENCE_SECONDS / _LOST_SECONDS)):
-        page.keyboard.press(key)
+        with suppress(TimeoutError):
+            act()
         deadline = time.monotonic() + _LOST_SECONDS
         while time.monotonic() < deadline:
             if done():
                 return
             page.wait_for_timeout(50)
-    raise AssertionError(f"{key} did nothing within {PATIENCE_SECONDS} s")
+    raise AssertionError(f"nothing came of it within {PATIENCE_SECONDS} s")
 
 
 def until(page: Page, condition: Callable[[], object]) -> None:

@@ -17,12 +17,14 @@ from model.detector import load_model
 from tests.console.browser import (
     browsing,
     free_port,
+    insist,
     listen,
     needed,
     playing,
     press,
     serving,
     until,
+    width_of,
 )
 from tests.console.kept_demo import kept_demo, typed, wait_for
 from tests.console.provider import Provider, write_secrets
@@ -77,29 +79,28 @@ def test_somebody_listens_reviews_and_finds_the_review_after_a_reload(
         page.goto(url)
         expect(page.get_by_role("heading", name="By reason")).to_be_visible()
         page.get_by_role("link", name="Flagged").click()
-        page.get_by_role("button", name="Review, worst first").click()
-        expect(page.locator("audio")).to_have_count(1)
+        review = page.get_by_role("button", name="Review, worst first")
+        expect(review).to_be_visible()
+        insist(page, lambda: review.click(timeout=5_000), page.locator("audio").count)
         first = page.url
         assert heard[0]["_id"] in first
         listen(page, 0.5)
         assert playing(page)[0] == pytest.approx(3, abs=0.05)
-        shown = page.locator("[data-testid=stImage] img").evaluate(
-            "image => image.complete && image.naturalWidth"
-        )
-        assert shown > 1000
-        page.keyboard.press("n")
-        until(page, lambda: heard[1]["_id"] in page.url)
+        until(page, lambda: width_of(page.locator("[data-testid=stImage] img")) > 1000)
+        press(page, "n", lambda: heard[1]["_id"] in page.url)
         page.goto(first)
         expect(page.get_by_text("asha").first).to_be_visible()
         page.goto(f"{url}/flagged?state=reviewed")
-        button = page.get_by_role("button", name="Review, worst first")
-        expect(button).to_be_visible()
-        button.click()
-        until(page, lambda: heard[0]["_id"] in page.url)
+        expect(review).to_be_visible()
+        insist(
+            page,
+            lambda: review.click(timeout=5_000),
+            lambda: heard[0]["_id"] in page.url,
+        )
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
-    (review,) = reviews.of(heard[0]["_id"])
-    assert (review.verdict, review.reviewer) == ("false_alarm", "asha")
+    (said,) = reviews.of(heard[0]["_id"])
+    assert (said.verdict, said.reviewer) == ("false_alarm", "asha")
     # The page works without internet: it asks nobody else.
     assert set(asked) == {urlsplit(url).netloc}
 
@@ -128,7 +129,7 @@ def test_a_key_that_is_pressed_twice_is_no_verdict_on_the_next(
     with serving(pipeline) as (url, _):
         page = opened(browser)
         page.goto(f"{url}/recording")
-        expect(page.locator("audio")).to_have_count(1)
+        listen(page)
         page.keyboard.press("y")
         page.keyboard.press("y")
         until(page, lambda: heard[1]["_id"] in page.url)
