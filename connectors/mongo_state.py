@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pymongo.collection import Collection
@@ -32,20 +32,19 @@ class States:
         fields: Mapping[str, Any],
         *,
         watermark: str | None,
-        more: Mapping[str, Sequence[Document]],
+        paths: Mapping[str, Document | None],
     ) -> None:
         """Write fields of a scan's document; its watermark never moves back.
 
         Parameters
         ----------
-        more
-            What its lists are to hold too, by their names: once, however often a
-            write is tried whose answer was lost.
+        paths
+            What lies within other fields, by dotted paths; None for what is to go.
         """
-        update: dict[str, Any] = {"$set": dict(fields)}
-        if more:
-            each = {name: {"$each": list(items)} for name, items in more.items()}
-            update["$addToSet"] = each
+        there = {path: value for path, value in paths.items() if value is not None}
+        update: dict[str, Any] = {"$set": {**fields, **there}}
+        if gone := paths.keys() - there.keys():
+            update["$unset"] = dict.fromkeys(gone, "")
         if watermark is not None:
             update["$max"] = {"watermark": watermark}
         with translated():

@@ -19,6 +19,8 @@ from flows.discovery.memory import Memory
 from flows.discovery.watermark import Part, text_of, watermark
 from model.times import utc_now
 
+#: The field of a state document with what was sent within the overlap.
+SENT = "sent"
 #: Seconds after which what was skipped moves the watermark, though nothing is sent.
 SAVE_SECONDS = 2.0
 
@@ -181,15 +183,13 @@ class Ledger:
         text = None if reached is None else text_of(reached)
         parts = [part.place() for part in scan.parts]
         place = None if finished else {**scan.order, "parts": parts}
-        added = scan.memory.added()
-        if added == [] and self._written.get(scan) == (place, text):
+        changes = scan.memory.changes()
+        if not changes and self._written.get(scan) == (place, text):
             return
         fields = {**scan.described, scan.place_name: place}
         fields["updated_at"] = text_of(utc_now())
-        if added is None:
-            fields["remembered"] = scan.memory.kept()
-        more = {"remembered": added} if added else {}
-        states.save(scan.key, fields, watermark=text, more=more)
+        paths = {f"{SENT}.{name}": leaf for name, leaf in changes.items()}
+        states.save(scan.key, fields, watermark=text, paths=paths)
         scan.memory.saved()
         self._written[scan] = (place, text)
 

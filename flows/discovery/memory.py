@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import inf
+from itertools import count
 from typing import Any
 
 import structlog
@@ -18,15 +19,16 @@ log = structlog.get_logger("earshot")
 #: Bytes of a fingerprint: of a million records against a million remembered, one in
 #: 18 million runs would take one for another.
 FINGERPRINT_BYTES = 8
-#: The most that is remembered, in bytes of the state document. It can hold twice as
-#: many, see `Memory.added`, and MongoDB takes 16 MiB. That is half a million records in
-#: pages of 500, and 58,000 where pages are so small that each is written down alone.
-#: What was sent before is sent again where it is read again; the worker takes both for
-#: one record.
+#: The most that is remembered, in bytes of the state document, of which MongoDB takes
+#: 16 MiB: half a million records. What was sent before is sent again where it is read
+#: again; the worker takes both for one record.
 MAX_BYTES = 4 << 20
-#: Bytes of BSON that an entry takes besides its fingerprints (62 measured): its number
-#: in the list, the names of its fields, and its time.
-ENTRY_BYTES = 64
+#: Bytes from which on a leaf takes no more. It is written whole each time that it has
+#: grown, and many small ones make the document slow to write.
+LEAF_BYTES = 16 << 10
+#: Bytes of BSON that a leaf takes besides its fingerprints (77 measured): its name,
+#: those of its fields, and its time.
+NAME_BYTES = 80
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -36,8 +38,10 @@ def fingerprint(identity: str, at: datetime | None) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:FINGERPRINT_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Leaf:
+    """What a part has sent, and until which time it is read again."""
+
     part: object
     until: datetime
     sent: bytes
@@ -45,7 +49,11 @@ class _Leaf:
     @property
     def size(self) -> int:
         """Bytes that it takes in the state document."""
-        return len(self.sent) + ENTRY_BYTES
+        return len(self.sent) + NAME_BYTES
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as the state document keeps it."""
+        return {"until": text_of(self.until), "fingerprints": self.sent}
 
 
 class Memory:
@@ -60,20 +68,28 @@ class Memory:
     """
 
     def __init__(
-        self, remembered: Iterable[Mapping[str, Any]] = (), *, heeded: bool = True
+        self,
+        remembered: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        heeded: bool = True,
     ) -> None:
-        self._leaves = [
-            _Leaf(None, until, bytes(leaf["sent"]))
-            for leaf in remembered
+        self._leaves = {
+            name: _Leaf(None, until, bytes(leaf["fingerprints"]))
+            for name, leaf in (remembered or {}).items()
             if (until := time_of(leaf["until"])) is not None
-        ]
-        self._unsaved: list[_Leaf] = []
-        # Not known before the first save, which writes all of it.
-        self._in_document: float = inf
-        self._size = sum(leaf.size for leaf in self._leaves)
+        }
+        # No other run's, though one that has lost its lease may write once more.
+        run = secrets.token_hex(4)
+        self._names = (f"{run}-{number}" for number in count())
+        #: The leaf that each part adds to, and those that the document has otherwise.
+        self._growing: dict[object, str] = {}
+        self._unsaved: set[str] = set()
         self._warned = False
         self._earlier = frozenset(
-            print_ for leaf in self._leaves if heeded for print_ in _cut(leaf.sent)
+            print_
+            for leaf in self._leaves.values()
+            if heeded
+            for print_ in _cut(leaf.sent)
         )
 
     def __contains__(self, print_: bytes) -> bool:
@@ -82,62 +98,59 @@ class Memory:
 
     def add(self, part: object, sent: Mapping[bytes, datetime]) -> None:
         """Remember what a part has sent."""
-        if sent:
-            leaf = _Leaf(part, max(sent.values()), b"".join(sent))
-            self._leaves.append(leaf)
-            self._size += leaf.size
-            self._unsaved.append(leaf)
+        if not sent:
+            return
+        until, more = max(sent.values()), b"".join(sent)
+        leaf = self._leaves.get(self._growing.get(part, ""))
+        if leaf is None or len(leaf.sent) >= LEAF_BYTES:
+            self._growing[part] = name = next(self._names)
+            self._leaves[name] = _Leaf(part, until, more)
+        else:
+            leaf.until, leaf.sent = max(leaf.until, until), leaf.sent + more
+        self._unsaved.add(self._growing[part])
 
     def forget(self, floors: Mapping[Any, datetime | None]) -> None:
         """Forget what lies before its part's floor, and the oldest beyond the limit."""
-        self._leaves = [
-            leaf
-            for leaf in self._leaves
-            if (floor := floors.get(leaf.part)) is None or leaf.until >= floor
-        ]
-        self._size = sum(leaf.size for leaf in self._leaves)
-        if self._size > MAX_BYTES:
+        for name, leaf in list(self._leaves.items()):
+            floor = floors.get(leaf.part)
+            if floor is not None and leaf.until < floor:
+                self._drop(name)
+        if self._size() > MAX_BYTES:
             self._forget_oldest()
 
-    def kept(self) -> list[dict[str, Any]]:
+    def kept(self) -> dict[str, dict[str, Any]]:
         """Return what is remembered as the state document keeps it."""
-        return _plain(self._leaves)
+        return {name: leaf.plain() for name, leaf in self._leaves.items()}
 
-    def added(self) -> list[dict[str, Any]] | None:
-        """Return what the state document lacks, None where it is to be written anew.
-
-        To write all of it each time would cost more the more is remembered. So what
-        is forgotten stays in the document until it is half of it.
-        """
-        return None if self._is_to_be_written_anew else _plain(self._unsaved)
+    def changes(self) -> dict[str, dict[str, Any] | None]:
+        """Return what the state document has otherwise; None where it is forgotten."""
+        leaves = ((name, self._leaves.get(name)) for name in sorted(self._unsaved))
+        return {name: None if leaf is None else leaf.plain() for name, leaf in leaves}
 
     def saved(self) -> None:
-        """Note that the state document has what `added` said, or `kept`."""
-        if self._is_to_be_written_anew:
-            self._in_document = self._size
-        else:
-            self._in_document += sum(leaf.size for leaf in self._unsaved)
-        self._unsaved = []
+        """Note that the state document has the `changes`."""
+        self._unsaved.clear()
 
-    @property
-    def _is_to_be_written_anew(self) -> bool:
-        return self._in_document > 2 * self._size
+    def _size(self) -> int:
+        return sum(leaf.size for leaf in self._leaves.values())
+
+    def _drop(self, name: str) -> None:
+        del self._leaves[name]
+        self._unsaved.add(name)
 
     def _forget_oldest(self) -> None:
         """Forget what there is no room for, and say so once."""
-        count = 0
-        while self._size > MAX_BYTES:
-            self._size -= self._leaves[count].size
-            count += 1
-        del self._leaves[:count]
+        size = self._size()
+        by_age = sorted(self._leaves.items(), key=lambda item: item[1].until)
+        for name, leaf in by_age:
+            if size <= MAX_BYTES:
+                break
+            size -= leaf.size
+            self._drop(name)
         if not self._warned:
             self._warned = True
-            kept = sum(len(leaf.sent) for leaf in self._leaves) // FINGERPRINT_BYTES
-            log.warning("sent_forgotten", remembered=kept)
-
-
-def _plain(leaves: Iterable[_Leaf]) -> list[dict[str, Any]]:
-    return [{"until": text_of(leaf.until), "sent": leaf.sent} for leaf in leaves]
+            kept = sum(len(leaf.sent) for leaf in self._leaves.values())
+            log.warning("sent_forgotten", remembered=kept // FINGERPRINT_BYTES)
 
 
 def _cut(joined: bytes) -> Iterable[bytes]:

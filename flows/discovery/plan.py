@@ -12,7 +12,7 @@ import structlog
 
 from connectors.mongo_state import States
 from connectors.pages import Pages, Selection, Span
-from flows.discovery.ledger import Scan, place_name
+from flows.discovery.ledger import SENT, Scan, place_name
 from flows.discovery.memory import Memory
 from flows.discovery.modes import Mode
 from flows.discovery.watermark import (
@@ -130,7 +130,7 @@ def plan_scan(
         key,
         selection,
         parts,
-        Memory(state.get("remembered") or (), heeded=not fresh),
+        Memory(state.get(SENT), heeded=not fresh),
         described(source, pages.name, selection),
         order.lasting(),
         reached,

@@ -137,13 +137,23 @@ class StrictMongo:
 
 
 def _apply(document: Document, update: Document) -> None:
-    document.update(update.get("$set", {}))
+    for path, value in update.get("$set", {}).items():
+        within, name = _place(document, path)
+        within[name] = value
+    for path in update.get("$unset", {}):
+        within, name = _place(document, path)
+        within.pop(name, None)
     for name, value in update.get("$max", {}).items():
         if name not in document or order_key(document[name]) < order_key(value):
             document[name] = value
-    for name, each in update.get("$addToSet", {}).items():
-        there = document.setdefault(name, [])
-        there += [value for value in each["$each"] if value not in there]
+
+
+def _place(document: Document, path: str) -> tuple[Document, str]:
+    """Return the document that a path ends in, made where there is none, and a name."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        document = document.setdefault(parent, {})
+    return document, name
 
 
 def _cursor(documents: list[Document]) -> Document:

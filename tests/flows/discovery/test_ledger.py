@@ -85,8 +85,8 @@ def test_only_scans_that_went_on_are_written_down(
     ledger.save()
     assert counted.take() == [KEYS[3], KEYS[7]]
     assert states.load(KEYS[7])["watermark"] == "2026-02-23T09:00:00.000000Z"
-    (leaf,) = states.load(KEYS[3])["remembered"]
-    assert len(leaf["sent"]) == 8
+    (leaf,) = states.load(KEYS[3])["sent"].values()
+    assert len(leaf["fingerprints"]) == 8
     ledger.save()
     assert counted.take() == []
 

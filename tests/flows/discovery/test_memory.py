@@ -11,113 +11,117 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.pages import Span
-from flows.discovery.memory import MAX_BYTES, Memory, fingerprint
+from flows.discovery.memory import LEAF_BYTES, MAX_BYTES, Memory, fingerprint
 from flows.discovery.watermark import Part
 
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
-#: Bytes of a document that MongoDB takes.
-DOCUMENT_BYTES = 16 << 20
+#: Records that fill a leaf.
+IN_LEAF = LEAF_BYTES // 8
 
 
 def test_what_was_sent_is_remembered_until_its_part_has_gone_on() -> None:
     memory, one = Memory(), Part(Span())
-    prints = [fingerprint(str(number), NINE) for number in range(3)]
-    for second, version in enumerate(prints):
-        memory.add(one, {version: NINE + timedelta(seconds=second)})
+    prints = [full(memory, one, second) for second in range(3)]
     memory.forget({one: NINE + timedelta(seconds=1), None: None})
     later = Memory(memory.kept())
-    assert [version in later for version in prints] == [False, True, True]
+    assert [some[0] in later for some in prints] == [False, True, True]
 
 
 def test_another_version_of_a_record_is_not_the_one_remembered() -> None:
     assert fingerprint("a", NINE) != fingerprint("a", NINE + timedelta(microseconds=1))
 
 
-def leaf(memory: Memory, owner: Part, second: int) -> None:
+def full(memory: Memory, owner: Part, second: int) -> list[bytes]:
+    """Have a part send as much as a leaf takes; return the fingerprints."""
     at = NINE + timedelta(seconds=second)
-    memory.add(owner, {fingerprint(str(second), at): at})
+    sent = [fingerprint(f"{second} {number}", at) for number in range(IN_LEAF)]
+    memory.add(owner, dict.fromkeys(sent, at))
+    return sent
 
 
-def test_only_what_is_new_is_written_down_until_half_of_it_is_forgotten() -> None:
-    memory, one = Memory(), Part(Span())
-    document: list[dict[str, Any]] = []
-    whole = 0
-    for second in range(100):
-        leaf(memory, one, second)
-        floor = NINE + timedelta(seconds=second - 9)
-        memory.forget({one: floor, None: None})
-        added = memory.added()
-        whole += added is None
-        document = memory.kept() if added is None else document + added
-        memory.saved()
-        kept = memory.kept()
-        assert [one for one in document if one in kept] == kept
-        assert len(document) <= 2 * len(kept) + 1
-    assert 5 < whole < 15
+def write(document: dict[str, Any], memory: Memory) -> int:
+    """Write a memory's changes to a document; return how many they were."""
+    changes = memory.changes()
+    for name, leaf in changes.items():
+        if leaf is None:
+            document.pop(name, None)
+        else:
+            document[name] = leaf
+    memory.saved()
+    return len(changes)
+
+
+def test_the_document_holds_what_is_remembered_and_only_changes_are_written() -> None:
+    memory, parts = Memory(), [Part(Span()), Part(Span())]
+    document: dict[str, Any] = {}
+    generator = random.Random(0)
+    for second in range(2_000):
+        at = NINE + timedelta(seconds=second)
+        prints = [generator.randbytes(8) for _ in range(240)]
+        memory.add(parts[second % 2], dict.fromkeys(prints, at))
+        floor = NINE + timedelta(seconds=second - 300)
+        memory.forget({**dict.fromkeys(parts, floor), None: None})
+        assert write(document, memory) <= 3
+        assert document == memory.kept()
+    known = Memory(document)
+    assert all(print_ in known for print_ in prints)
+    # What is read again, and in each part a leaf that is not all of it.
+    assert len(document) <= 300 * 240 // IN_LEAF + 2 + len(parts)
+    assert write(document, memory) == 0
 
 
 def test_what_could_not_be_written_is_written_with_the_next() -> None:
-    memory, one = Memory(), Part(Span())
-    memory.saved()
-    leaf(memory, one, 1)
-    assert len(memory.added() or []) == 1
-    leaf(memory, one, 2)
-    assert len(memory.added() or []) == 2
+    memory, one, other = Memory(), Part(Span()), Part(Span())
+    for part in (one, other):
+        full(memory, part, 1)
+        assert memory.changes() == memory.kept()
+    memory.forget({one: NINE + timedelta(seconds=2)})
+    assert sorted(leaf is None for leaf in memory.changes().values()) == [False, True]
+
+
+def test_two_runs_write_to_no_leaf_in_common() -> None:
+    one, two, part = Memory(), Memory(), Part(Span())
+    full(one, part, 1)
+    full(two, part, 1)
+    assert not one.kept().keys() & two.kept().keys()
 
 
 def test_what_a_run_does_not_heed_is_remembered_for_later_ones() -> None:
     memory, one = Memory(), Part(Span())
-    leaf(memory, one, 1)
-    version = fingerprint("1", NINE + timedelta(seconds=1))
+    version = full(memory, one, 1)[0]
     assert version in Memory(memory.kept())
     unheeded = Memory(memory.kept(), heeded=False)
     assert version not in unheeded
     assert version in Memory(unheeded.kept())
 
 
-@pytest.mark.parametrize(("records", "least"), [(240, 400_000), (1, 50_000)])
+@pytest.mark.parametrize("records", [240, 1])
 def test_the_oldest_is_forgotten_beyond_the_limit_and_once_it_is_said(
-    records: int, least: int
+    records: int,
 ) -> None:
     memory, one = Memory(), Part(Span())
     generator = random.Random(0)
     with capture_logs() as lines:
-        for _ in range(MAX_BYTES // (8 * records)):
-            memory.add(one, {generator.randbytes(8): NINE for _ in range(records)})
+        for second in range(MAX_BYTES // (8 * records)):
+            at = NINE + timedelta(microseconds=second)
+            memory.add(one, {generator.randbytes(8): at for _ in range(records)})
         memory.forget({one: None})
-        memory.add(one, {b"the last": NINE})
+        memory.add(one, {b"the last": at})
         memory.forget({one: None})
     kept = memory.kept()
-    assert least < sum(len(leaf["sent"]) for leaf in kept) // 8
-    assert kept[-1]["sent"] == b"the last"
-    assert len(bson.encode({"remembered": kept})) < MAX_BYTES + 1000
+    prints = b"".join(leaf["fingerprints"] for leaf in kept.values())
+    assert len(prints) // 8 > 500_000
+    assert b"the last" in Memory(kept)
+    assert len(bson.encode({"sent": kept})) < MAX_BYTES + 1000
     (warning,) = lines
-    assert warning["event"] == "sent_forgotten" and warning["remembered"] > least
-
-
-def test_the_document_has_room_for_what_is_forgotten_and_not_yet_written_anew() -> None:
-    memory, one = Memory(), Part(Span())
-    generator = random.Random(0)
-    document: list[dict[str, Any]] = []
-    largest = 0
-    for second in range(4 * MAX_BYTES // 80_000):
-        at = NINE + timedelta(seconds=second)
-        memory.add(one, {generator.randbytes(8): at for _ in range(10_000)})
-        memory.forget({one: None})
-        added = memory.added()
-        document = memory.kept() if added is None else document + added
-        memory.saved()
-        largest = max(largest, sum(len(leaf["sent"]) + 64 for leaf in document))
-    assert MAX_BYTES < largest < DOCUMENT_BYTES * 3 / 4
+    assert warning["event"] == "sent_forgotten" and warning["remembered"] > 500_000
 
 
 def test_what_lies_in_the_future_is_remembered_until_it_is_past() -> None:
     memory, one = Memory(), Part(Span())
-    later = NINE + timedelta(days=365)
-    ahead, now = fingerprint("ahead", later), fingerprint("now", NINE)
-    memory.add(one, {ahead: later})
-    memory.add(one, {now: NINE})
+    year = 365 * 86_400
+    now, ahead = full(memory, one, 0)[0], full(memory, one, year)[0]
     memory.forget({one: NINE + timedelta(hours=1)})
     assert [version in Memory(memory.kept()) for version in (ahead, now)] == [1, 0]
-    memory.forget({one: later + timedelta(hours=1)})
-    assert memory.kept() == []
+    memory.forget({one: NINE + timedelta(seconds=year, hours=1)})
+    assert memory.kept() == {}
