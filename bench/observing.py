@@ -15,7 +15,7 @@ from typing import Any
 
 from prometheus_client.exposition import generate_latest
 
-from connectors.sqs.poller import ages_of
+from connectors.sqs.receiving import ages_of
 from flows.watching.progress import Tracked
 from flows.watching.watch import Watch
 from model.outcomes import Outcome, Status

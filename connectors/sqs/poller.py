@@ -14,7 +14,7 @@ import structlog
 from connectors.errors import Unavailable
 from connectors.sqs.batches import FIFO_SUFFIX, MAX_ENTRIES
 from connectors.sqs.leases import Leases
-from connectors.sqs.receiving import group_id, receive, receive_count, sent_at
+from connectors.sqs.receiving import ages_of, group_id, receive, receive_count
 from connectors.sqs.stats import Stats
 
 if TYPE_CHECKING:
@@ -244,10 +244,3 @@ def delivery_of(message: MessageTypeDef) -> Delivery:
         dict(message.get("MessageAttributes", {})),
         group_id(message),
     )
-
-
-def ages_of(messages: Sequence[MessageTypeDef], now: float) -> list[float]:
-    """Return the seconds since messages were sent, those that say when."""
-    sent = (sent_at(message) for message in messages)
-    # SQS's clock is not ours: what was just sent may seem to be of the future.
-    return [max(0.0, now - at) for at in sent if at is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connectors.sqs.faults import translated
@@ -60,3 +61,10 @@ def sent_at(message: MessageTypeDef) -> float | None:
     """Return when a message was sent, in seconds of Unix time, if it says so."""
     sent = message.get("Attributes", {}).get("SentTimestamp")
     return None if sent is None else int(sent) / 1000
+
+
+def ages_of(messages: Sequence[MessageTypeDef], now: float) -> list[float]:
+    """Return the seconds since messages were sent, those that say when."""
+    sent = (sent_at(message) for message in messages)
+    # SQS's clock is not ours: what was just sent may seem to be of the future.
+    return [max(0.0, now - at) for at in sent if at is not None]
