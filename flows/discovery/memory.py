@@ -27,8 +27,8 @@ MAX_BYTES = 4 << 20
 #: grown, and many small ones make the document slow to write.
 LEAF_BYTES = 16 << 10
 #: Bytes of BSON that a leaf takes besides its fingerprints (77 measured): its name,
-#: those of its fields, and its time.
-NAME_BYTES = 80
+#: the names of its fields, and its time.
+ENTRY_BYTES = 80
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -49,7 +49,12 @@ class _Leaf:
     @property
     def size(self) -> int:
         """Bytes that it takes in the state document."""
-        return len(self.sent) + NAME_BYTES
+        return len(self.sent) + ENTRY_BYTES
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more."""
+        return len(self.sent) >= LEAF_BYTES
 
     def plain(self) -> dict[str, Any]:
         """Return it as the state document keeps it."""
@@ -81,8 +86,9 @@ class Memory:
         # No other run's, though one that has lost its lease may write once more.
         run = secrets.token_hex(4)
         self._names = (f"{run}-{number}" for number in count())
-        #: The leaf that each part adds to, and those that the document has otherwise.
+        #: The name of the leaf that each part adds to.
         self._growing: dict[object, str] = {}
+        #: The names of the leaves that are not in the document as they are here.
         self._unsaved: set[str] = set()
         self._warned = False
         self._earlier = frozenset(
@@ -91,6 +97,7 @@ class Memory:
             if heeded
             for print_ in _cut(leaf.sent)
         )
+        self._join_small()
 
     def __contains__(self, print_: bytes) -> bool:
         """Tell whether an earlier run sent it."""
@@ -98,16 +105,8 @@ class Memory:
 
     def add(self, part: object, sent: Mapping[bytes, datetime]) -> None:
         """Remember what a part has sent."""
-        if not sent:
-            return
-        until, more = max(sent.values()), b"".join(sent)
-        leaf = self._leaves.get(self._growing.get(part, ""))
-        if leaf is None or len(leaf.sent) >= LEAF_BYTES:
-            self._growing[part] = name = next(self._names)
-            self._leaves[name] = _Leaf(part, until, more)
-        else:
-            leaf.until, leaf.sent = max(leaf.until, until), leaf.sent + more
-        self._unsaved.add(self._growing[part])
+        if sent:
+            self._put(part, max(sent.values()), b"".join(sent))
 
     def forget(self, floors: Mapping[Any, datetime | None]) -> None:
         """Forget what lies before its part's floor, and the oldest beyond the limit."""
@@ -131,6 +130,24 @@ class Memory:
         """Note that the state document has the `changes`."""
         self._unsaved.clear()
 
+    def _put(self, part: object, until: datetime, sent: bytes) -> None:
+        leaf = self._leaves.get(self._growing.get(part, ""))
+        if leaf is None or leaf.is_full:
+            self._growing[part] = name = next(self._names)
+            self._leaves[name] = _Leaf(part, until, sent)
+        else:
+            leaf.until, leaf.sent = max(leaf.until, until), leaf.sent + sent
+        self._unsaved.add(self._growing[part])
+
+    def _join_small(self) -> None:
+        """Join what earlier runs left; many runs that sent little leave many leaves."""
+        small = [name for name, leaf in self._leaves.items() if not leaf.is_full]
+        if len(small) > 1:
+            for name in small:
+                leaf = self._leaves[name]
+                self._drop(name)
+                self._put(leaf.part, leaf.until, leaf.sent)
+
     def _size(self) -> int:
         return sum(leaf.size for leaf in self._leaves.values())
 
@@ -139,10 +156,13 @@ class Memory:
         self._unsaved.add(name)
 
     def _forget_oldest(self) -> None:
-        """Forget what there is no room for, and say so once."""
+        """Forget what there is no room for, and say so once.
+
+        The oldest is what was written down first, whatever its time: a run must not
+        forget what it has just sent.
+        """
         size = self._size()
-        by_age = sorted(self._leaves.items(), key=lambda item: item[1].until)
-        for name, leaf in by_age:
+        for name, leaf in list(self._leaves.items()):
             if size <= MAX_BYTES:
                 break
             size -= leaf.size

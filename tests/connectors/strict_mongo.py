@@ -137,6 +137,7 @@ class StrictMongo:
 
 
 def _apply(document: Document, update: Document) -> None:
+    _refuse_conflicts([path for fields in update.values() for path in fields])
     for path, value in update.get("$set", {}).items():
         within, name = _place(document, path)
         within[name] = value
@@ -146,6 +147,14 @@ def _apply(document: Document, update: Document) -> None:
     for name, value in update.get("$max", {}).items():
         if name not in document or order_key(document[name]) < order_key(value):
             document[name] = value
+
+
+def _refuse_conflicts(paths: list[str]) -> None:
+    """Refuse to write a path twice, or one within another."""
+    for number, path in enumerate(paths):
+        for other in paths[:number]:
+            one, two = sorted((path, other), key=len)
+            assert two != one and not two.startswith(f"{one}."), f"{one} and {two}"
 
 
 def _place(document: Document, path: str) -> tuple[Document, str]:

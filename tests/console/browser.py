@@ -107,10 +107,12 @@ def listen(page: Page, seconds: float = 0.0) -> None:
 
 def press(page: Page, key: str, done: Callable[[], object]) -> None:
     """Press a key until it is done."""
-    insist(page, lambda: page.keyboard.press(key), done)
+    insist(page, f"the key {key}", lambda: page.keyboard.press(key), done)
 
 
-def insist(page: Page, act: Callable[[], object], done: Callable[[], object]) -> None:
+def insist(
+    page: Page, what: str, act: Callable[[], object], done: Callable[[], object]
+) -> None:
     """Do something until it has an effect: done while a page is drawn, it can be lost.
 
     What has gone, such as a button of the page before, has had its effect.
@@ -123,7 +125,7 @@ def insist(page: Page, act: Callable[[], object], done: Callable[[], object]) ->
             if done():
                 return
             page.wait_for_timeout(50)
-    raise AssertionError(f"nothing came of it within {PATIENCE_SECONDS} s")
+    raise AssertionError(f"{what} did nothing within {PATIENCE_SECONDS} s")
 
 
 def until(page: Page, condition: Callable[[], object]) -> None:

@@ -81,7 +81,12 @@ def test_somebody_listens_reviews_and_finds_the_review_after_a_reload(
         page.get_by_role("link", name="Flagged").click()
         review = page.get_by_role("button", name="Review, worst first")
         expect(review).to_be_visible()
-        insist(page, lambda: review.click(timeout=5_000), page.locator("audio").count)
+        insist(
+            page,
+            "the button",
+            lambda: review.click(timeout=5_000),
+            page.locator("audio").count,
+        )
         first = page.url
         assert heard[0]["_id"] in first
         listen(page, 0.5)
@@ -94,6 +99,7 @@ def test_somebody_listens_reviews_and_finds_the_review_after_a_reload(
         expect(review).to_be_visible()
         insist(
             page,
+            "the button",
             lambda: review.click(timeout=5_000),
             lambda: heard[0]["_id"] in page.url,
         )

@@ -13,10 +13,12 @@ from connectors.pages import Selection, Span
 from flows.discovery.ending import Ending, Window
 from flows.discovery.items import Ended, Fate, Place
 from flows.discovery.ledger import Ledger, Scan
-from flows.discovery.memory import fingerprint
+from flows.discovery.memory import FINGERPRINT_BYTES, LEAF_BYTES, fingerprint
 from flows.discovery.watermark import Part
 
 NINE = datetime(2026, 2, 23, 9, tzinfo=UTC)
+#: Records that fill a leaf.
+IN_LEAF = LEAF_BYTES // FINGERPRINT_BYTES
 KEYS = [f"scan {number}" for number in range(50)]
 
 
@@ -89,6 +91,22 @@ def test_only_scans_that_went_on_are_written_down(
     assert len(leaf["fingerprints"]) == 8
     ledger.save()
     assert counted.take() == []
+
+
+def test_what_is_not_read_again_goes_from_the_document(
+    ledger: Ledger, scans: list[Scan], states: States
+) -> None:
+    scan = scans[0]
+    seen: set[str] = set()
+    # A leaf is half an hour of these records, and five minutes are read again.
+    for begin in range(0, 5 * IN_LEAF, IN_LEAF):
+        for index in range(begin, begin + IN_LEAF):
+            end(ledger, scan, index)
+        ledger.save()
+        found = states.load(scan.key)["sent"]
+        assert {name: dict(leaf) for name, leaf in found.items()} == scan.memory.kept()
+        assert len(found) == 1 and not found.keys() & seen
+        seen |= found.keys()
 
 
 def test_a_part_whose_end_alone_is_new_is_written_down(

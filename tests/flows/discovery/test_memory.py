@@ -79,6 +79,43 @@ def test_what_could_not_be_written_is_written_with_the_next() -> None:
     assert sorted(leaf is None for leaf in memory.changes().values()) == [False, True]
 
 
+def test_a_leaf_stays_until_the_last_that_it_took_has_gone_by() -> None:
+    memory, one = Memory(), Part(Span())
+    late, early = NINE + timedelta(minutes=2), NINE + timedelta(minutes=1)
+    prints = [fingerprint("a", NINE), fingerprint("b", late), fingerprint("c", early)]
+    for print_, at in zip(prints, (NINE, late, early), strict=True):
+        memory.add(one, {print_: at})
+    assert len(memory.kept()) == 1
+    memory.forget({one: late})
+    assert all(print_ in Memory(memory.kept()) for print_ in prints)
+    memory.forget({one: late + timedelta(seconds=1)})
+    assert memory.kept() == {}
+
+
+def test_runs_that_send_little_leave_few_leaves() -> None:
+    document: dict[str, Any] = {}
+    prints = [fingerprint(str(number), NINE) for number in range(2 * IN_LEAF)]
+    for number, print_ in enumerate(prints):
+        memory, one = Memory(document), Part(Span())
+        memory.add(one, {print_: NINE + timedelta(seconds=number)})
+        write(document, memory)
+        assert document == memory.kept()
+        assert len(document) <= 4
+    known = Memory(document)
+    assert all(print_ in known for print_ in prints)
+
+
+def test_a_run_forgets_what_earlier_ones_sent_before_its_own() -> None:
+    earlier, one = Memory(), Part(Span())
+    for second in range(MAX_BYTES // LEAF_BYTES):
+        full(earlier, one, 3_600 + second)
+    memory = Memory(earlier.kept())
+    sent = [full(memory, one, second)[0] for second in range(100)]
+    memory.forget({one: None, None: None})
+    known = Memory(memory.kept())
+    assert all(print_ in known for print_ in sent)
+
+
 def test_two_runs_write_to_no_leaf_in_common() -> None:
     one, two, part = Memory(), Memory(), Part(Span())
     full(one, part, 1)
