@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pymongo
-from bson import ObjectId
 from pymongo import MongoClient, ReplaceOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError
@@ -19,14 +18,13 @@ from connectors import mongo_history
 from connectors import mongo_writing as writing
 from connectors.errors import TooSlow, Unavailable
 from connectors.mongo_fields import FieldNames
-from model.records import MONGO_RECORD_TYPES, source_text
+from connectors.mongo_ids import id_text, ids_of
+from model.records import MONGO_RECORD_TYPES
 
 #: Seconds for one operation, its retries by the driver included.
 OPERATION_SECONDS = 10.0
 #: Times that a result is read and written anew because another was written between.
 SUPERSEDE_TRIES = 5
-_OBJECT_ID_DIGITS = 24
-_MAX_INT64 = 2**63 - 1
 
 Document = dict[str, Any]
 
@@ -212,7 +210,7 @@ class SourceDocuments:
         Parameters
         ----------
         document_ids
-            As in messages: 24 hex digits for an ObjectId, else the id itself.
+            As in messages, see `id_text`.
 
         Returns
         -------
@@ -220,27 +218,16 @@ class SourceDocuments:
             By id: ``{record_type: {"subjects": [...]}}``, in the contract's names
             whatever the documents' own are. Raises `Unavailable`.
         """
-        wanted = [key for text in document_ids for key in _keys(text)]
+        wanted = [key for text in document_ids for key in ids_of(text)]
         parts = self._names.projection(MONGO_RECORD_TYPES)
         with translated():
             found = self._collection.find({"_id": {"$in": wanted}}, parts)
-            return {str(document["_id"]): self._named(document) for document in found}
+            return {
+                id_text(document["_id"]): self._named(document) for document in found
+            }
 
     def _named(self, document: Document) -> Document:
         return {
             kind: {"subjects": self._names.named_subjects(document, kind)}
             for kind in MONGO_RECORD_TYPES
         }
-
-
-def _keys(text: str) -> list[ObjectId | str | int | float]:
-    """Return every ``_id`` that a message writes as `text`."""
-    keys: list[ObjectId | str | int | float] = [text]
-    if len(text) == _OBJECT_ID_DIGITS and ObjectId.is_valid(text):
-        keys.append(ObjectId(text))
-    for kind in (int, float):
-        with suppress(ValueError, OverflowError):
-            number = kind(text)
-            if source_text(number) == text and abs(number) <= _MAX_INT64:
-                keys.append(number)
-    return keys

@@ -8,6 +8,7 @@ from typing import Any
 from bson.datetime_ms import DatetimeMS
 
 from connectors.errors import Misconfigured
+from connectors.mongo_ids import id_text
 from connectors.pages import moment, suggestion
 from model.records import source_text
 
@@ -105,7 +106,7 @@ class FieldNames:
         created = self.of_subject(subject, "created_at")
         if url in (None, "") or created is None:
             return None
-        key = str(document["_id"])
+        key = id_text(document["_id"])
         subject_id = source_text(self.of_subject(subject, "subject_id"))
         return {
             "mongo_doc_id": key,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
@@ -29,7 +30,7 @@ _KEY_TYPES: tuple[tuple[Any, str], ...] = (
     ((int, float, Decimal128), "number"),
     (str, "string"),
     (dict, "object"),
-    (bytes, "binData"),
+    ((bytes, UUID), "binData"),
     (object, "objectId"),
 )
 #: Kinds besides lists, which are named by their place.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from bson import (
@@ -20,6 +21,7 @@ from bson import (
     Regex,
     Timestamp,
 )
+from bson.binary import UUID_SUBTYPE
 from bson.datetime_ms import DatetimeMS
 
 from connectors.errors import TooSlow
@@ -214,6 +216,42 @@ def test_a_document_with_a_boolean_for_an_id_ends_the_reading_and_not_begins_it_
     for key in ["a", ObjectId(), True]:
         put(source, key, updated_at=NINE)
     assert set(keys(read(pages_of(source), Span(), 3)).values()) == {1}
+
+
+UUID_ID = UUID("6f1c1d6e-6b0a-4c8e-9d1f-2a7b3c4d5e6f")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("a", "a"),
+        ("0" * 24, "0" * 24),
+        (ObjectId("0" * 24), "0" * 24),
+        (7, "7"),
+        (2**60, str(2**60)),
+        (1.5, "1.5"),
+        (1e16, "10000000000000000"),
+        (str(UUID_ID), str(UUID_ID)),
+        (Binary.from_uuid(UUID_ID), str(UUID_ID)),
+    ],
+)
+def test_the_worker_finds_the_document_that_a_message_names(
+    source: Database, key: Any, text: str
+) -> None:
+    put(source, key, updated_at=NINE)
+    put(source, "another", updated_at=NINE)
+    found = keys(read(pages_of(source), Span(), 10))
+    assert found == Counter([text, "another"])
+    documents = SourceDocuments(source.collection("source"))
+    assert documents.subjects([text]).keys() == {text}
+
+
+def test_a_binary_that_is_called_a_uuid_and_is_none_stops_nothing(
+    source: Database,
+) -> None:
+    put(source, Binary(b"short", UUID_SUBTYPE), updated_at=NINE)
+    put(source, "a", updated_at=NINE)
+    assert keys(read(pages_of(source), Span(), 10))["a"] == 1
 
 
 def test_a_list_is_looked_for_by_runs_from_the_beginning_alone(
