@@ -11,7 +11,7 @@ from bson.binary import UUID_SUBTYPE
 from model.records import source_text
 
 _OBJECT_ID_DIGITS, _UUID_BYTES = 24, 16
-_MAX_INT64 = 2**63 - 1
+_INT64 = range(-(2**63), 2**63)
 
 #: What the ``_id`` of a document can be for the worker to find it again.
 Id = Binary | ObjectId | str | int | float
@@ -40,6 +40,6 @@ def ids_of(text: str) -> list[Id]:
     for kind in (int, float):
         with suppress(ValueError, OverflowError):
             number = kind(text)
-            if source_text(number) == text and abs(number) <= _MAX_INT64:
+            if source_text(number) == text and (kind is float or number in _INT64):
                 ids.append(number)
     return ids

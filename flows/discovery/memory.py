@@ -133,11 +133,13 @@ class Memory:
     def _put(self, part: object, until: datetime, sent: bytes) -> None:
         leaf = self._leaves.get(self._growing.get(part, ""))
         if leaf is None or leaf.is_full:
-            self._growing[part] = name = next(self._names)
-            self._leaves[name] = _Leaf(part, until, sent)
-        else:
-            leaf.until, leaf.sent = max(leaf.until, until), leaf.sent + sent
-        self._unsaved.add(self._growing[part])
+            self._growing[part] = next(self._names)
+            leaf = _Leaf(part, until, b"")
+        leaf.until, leaf.sent = max(leaf.until, until), leaf.sent + sent
+        name = self._growing[part]
+        self._leaves.pop(name, None)
+        self._leaves[name] = leaf  # behind all others: the last to be forgotten
+        self._unsaved.add(name)
 
     def _join_small(self) -> None:
         """Join what earlier runs left; many runs that sent little leave many leaves."""

@@ -139,10 +139,16 @@ class StrictMongo:
 def _apply(document: Document, update: Document) -> None:
     _refuse_conflicts([path for fields in update.values() for path in fields])
     for path, value in update.get("$set", {}).items():
-        within, name = _place(document, path)
+        *parents, name = path.split(".")
+        within = document
+        for parent in parents:
+            within = within.setdefault(parent, {})
         within[name] = value
     for path in update.get("$unset", {}):
-        within, name = _place(document, path)
+        *parents, name = path.split(".")
+        within = document
+        for parent in parents:
+            within = within.get(parent, {})
         within.pop(name, None)
     for name, value in update.get("$max", {}).items():
         if name not in document or order_key(document[name]) < order_key(value):
@@ -155,14 +161,6 @@ def _refuse_conflicts(paths: list[str]) -> None:
         for other in paths[:number]:
             one, two = sorted((path, other), key=len)
             assert two != one and not two.startswith(f"{one}."), f"{one} and {two}"
-
-
-def _place(document: Document, path: str) -> tuple[Document, str]:
-    """Return the document that a path ends in, made where there is none, and a name."""
-    *parents, name = path.split(".")
-    for parent in parents:
-        document = document.setdefault(parent, {})
-    return document, name
 
 
 def _cursor(documents: list[Document]) -> Document:

@@ -116,6 +116,16 @@ def test_a_run_forgets_what_earlier_ones_sent_before_its_own() -> None:
     assert all(print_ in known for print_ in sent)
 
 
+def test_a_slow_part_does_not_lose_what_it_has_just_sent() -> None:
+    memory, slow, fast = Memory(), Part(Span()), Part(Span())
+    for second in range(MAX_BYTES // LEAF_BYTES + 10):
+        at = NINE + timedelta(seconds=second)
+        full(memory, fast, second)
+        memory.add(slow, {fingerprint(f"slow {second}", at): at})
+        memory.forget({slow: None, fast: None})
+    assert fingerprint(f"slow {second}", at) in Memory(memory.kept())
+
+
 def test_two_runs_write_to_no_leaf_in_common() -> None:
     one, two, part = Memory(), Memory(), Part(Span())
     full(one, part, 1)
