@@ -71,8 +71,8 @@ def test_a_worker_of_which_a_thread_hangs_or_dies_is_not_live(
     with pipeline.worker(*SABOTAGE, part, **SHORT, METRICS_PORT=str(port)) as process:
         eventually(lambda: get(port, "/live")[0] == 200)
         pipeline.add(audio_host.serve("/a.wav", Response(recordings.tone())))
-        eventually(lambda: wrong(port))
-        assert set(wrong(port)) == {named}
+        # On a busy machine another part can be late for a moment, at such limits.
+        eventually(lambda: wrong(port).keys() == {named})
         assert process.exit_code is None
 
 
