@@ -123,8 +123,8 @@ class Memory:
 
     def changes(self) -> dict[str, dict[str, Any] | None]:
         """Return what the state document has otherwise; None where it is forgotten."""
-        leaves = ((name, self._leaves.get(name)) for name in sorted(self._unsaved))
-        return {name: None if leaf is None else leaf.plain() for name, leaf in leaves}
+        kept = self.kept()
+        return {name: kept.get(name) for name in sorted(self._unsaved)}
 
     def saved(self) -> None:
         """Note that the state document has the `changes`."""

@@ -110,6 +110,11 @@ def press(page: Page, key: str, done: Callable[[], object]) -> None:
     insist(page, f"the key {key}", lambda: page.keyboard.press(key), done)
 
 
+def click(page: Page, button: Locator, done: Callable[[], object]) -> None:
+    """Click a button until it is done."""
+    insist(page, "a click", lambda: button.click(timeout=1e3 * _LOST_SECONDS), done)
+
+
 def insist(
     page: Page, what: str, act: Callable[[], object], done: Callable[[], object]
 ) -> None:

@@ -16,8 +16,8 @@ from connectors.mongo_reviews import Reviews
 from model.detector import load_model
 from tests.console.browser import (
     browsing,
+    click,
     free_port,
-    insist,
     listen,
     needed,
     playing,
@@ -81,12 +81,7 @@ def test_somebody_listens_reviews_and_finds_the_review_after_a_reload(
         page.get_by_role("link", name="Flagged").click()
         review = page.get_by_role("button", name="Review, worst first")
         expect(review).to_be_visible()
-        insist(
-            page,
-            "the button",
-            lambda: review.click(timeout=5_000),
-            page.locator("audio").count,
-        )
+        click(page, review, page.locator("audio").count)
         first = page.url
         assert heard[0]["_id"] in first
         listen(page, 0.5)
@@ -97,12 +92,7 @@ def test_somebody_listens_reviews_and_finds_the_review_after_a_reload(
         expect(page.get_by_text("asha").first).to_be_visible()
         page.goto(f"{url}/flagged?state=reviewed")
         expect(review).to_be_visible()
-        insist(
-            page,
-            "the button",
-            lambda: review.click(timeout=5_000),
-            lambda: heard[0]["_id"] in page.url,
-        )
+        click(page, review, lambda: heard[0]["_id"] in page.url)
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
     (said,) = reviews.of(heard[0]["_id"])
